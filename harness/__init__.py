@@ -1,0 +1,16 @@
+"""halfopen: how long until one end of a TCP connection notices that the other is gone, and why then.
+
+The rooms, in the order in which data flows:
+
+``spec``       what is asked: settings, traffic, trials.
+``labs``       where it runs: the Host and Lab protocols, and the lab of network namespaces.
+``endpoints``  the two programs under test; standard library only, because they are copied to hosts.
+``faults``     what is done to the lab, and its undoing: one file per fault.
+``observe``    what was seen: signs, sockets, packets, the clock.
+``predict``    what should have been seen: the kernel's timers, as pure functions.
+``verdict``    seen against should: proof, verdict, warnings, the sentence that explains it.
+``store``      ``results/``: one folder per run.
+``report``     what a person sees: one file per format.
+
+``experiment.py`` takes one trial from spec to record. Arrows run one way: tasks -> harness -> netns.
+"""

@@ -1,0 +1,1 @@
+"""What should have been seen: Linux's TCP timers as pure functions. Imports no socket, no pyroute2, no clock."""
