@@ -1,0 +1,72 @@
+"""What the commands do: typed options to trials, errors to one line and an exit code.
+
+Imports light rooms only, and the heavy ones when they are needed: listing the commands must be quick.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HalfopenError, Refused
+from harness.faults.base import Fault
+from harness.spec.options import RUN, SETTINGS, TRIAL, Option, asked, parse
+from harness.spec.trial import Trial
+
+
+def options_of(fault: type[Fault]) -> tuple[Option, ...]:
+    """Return every option of a fault's command, its own first."""
+    general = tuple(o for o in TRIAL if o.name not in _without(fault))
+    return (*fault.options, *SETTINGS, *general, *RUN)
+
+
+def _without(fault: type[Fault]) -> set[str]:
+    """The general options that make no sense with this fault."""
+    without = set()
+    if fault.survivor is not None:
+        without.add("survivor")
+    if len(fault.traffics) == 1:
+        without.add("traffic")
+    if fault.traffics == ("connect",):
+        without.add("quiet")
+    return without
+
+
+def trials_of(fault: type[Fault], typed: Mapping[str, Any]) -> list[Trial]:
+    """Return the trials that were asked for. Raises Refused."""
+    values = parse(TRIAL, typed)
+    values["survivor"] = fault.survivor or values["survivor"] or "client"
+    values["traffic"] = values["traffic"] or fault.traffics[0]
+    if values["traffic"] not in fault.traffics:
+        raise Refused(f"--traffic: {fault.name} takes {', '.join(fault.traffics)}; not {values['traffic']}")
+    options = parse(fault.options, typed)
+    settings = asked(typed)
+    return [
+        Trial(fault=fault.name, options=options, asked=settings, number=number, **values)
+        for number in range(parse(RUN, typed)["repeat"])
+    ]
+
+
+def experiment(fault: type[Fault], typed: Mapping[str, Any], results: Path) -> int:
+    """Run an experiment; return its exit code."""
+
+    def action() -> int:
+        trials = trials_of(fault, typed)
+        from harness.runner import Wanted, run
+
+        where = typed.get("results")
+        return run(
+            trials, Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"])
+        )
+
+    return _code_of(action)
+
+
+def _code_of(action: Callable[[], int]) -> int:
+    try:
+        return action()
+    except HalfopenError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

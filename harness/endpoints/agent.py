@@ -1,0 +1,148 @@
+"""The program's hand on a host: starts endpoint processes, passes messages to them, stops, continues and kills them.
+
+Speaks JSON lines on standard input and output. When its input ends, it kills what it started and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+from harness.endpoints import wire
+from harness.endpoints.endpoint import Endpoint
+from harness.endpoints.loop import Loop, now
+
+
+class Child:
+    def __init__(self, pid: int, control: socket.socket) -> None:
+        self.pid, self.control, self.lines = pid, control, wire.Lines()
+
+
+class Agent:
+    def __init__(self, source: int, sink: int) -> None:
+        self.loop = Loop()
+        self._source, self._sink = source, sink
+        self._lines = wire.Lines()
+        self._children: dict[str, Child] = {}
+        self.loop.watch(source, select.EPOLLIN, self._on_input)
+
+    def run(self) -> None:
+        self._send({"from": "agent", "event": "ready", "pid": os.getpid(), "python": sys.version.split()[0]})
+        self.loop.run()
+        for child in self._children.values():
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        wire.write_all(self._sink, wire.pack(message))
+
+    def _on_input(self, _event: int) -> None:
+        data = wire.read(self._source)
+        if not data:
+            self.loop.stop()
+            return
+        for line in self._lines.feed(data):
+            message = wire.unpack(line)
+            name = message.pop("to", "agent")
+            if name != "agent":
+                self._pass_on(name, message)
+                continue
+            question = message.pop("id")
+            answer = getattr(self, "do_" + message.pop("do"))(**message)
+            self._send({"from": "agent", "id": question, "ok": answer})
+
+    def _pass_on(self, name: str, message: dict[str, Any]) -> None:
+        child = self._children.get(name)
+        if child is None:
+            self._send({"from": name, "id": message["id"], "error": "gone", "text": "no such endpoint"})
+            return
+        wire.write_all(child.control.fileno(), wire.pack(message))
+
+    # -- endpoint processes ----------------------------------------------------------------------------------------
+
+    def do_fork(self, name: str) -> dict[str, Any]:
+        """Start an endpoint process. Its own "ready" follows."""
+        mine, its = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            self._become_endpoint(name, its, mine)
+        its.close()
+        self._children[name] = Child(pid, mine)
+        self.loop.watch(mine.fileno(), select.EPOLLIN, lambda _event: self._on_child(name))
+        return {"pid": pid}
+
+    def _become_endpoint(self, name: str, control: socket.socket, other: socket.socket) -> None:
+        status = 1
+        try:
+            other.close()
+            self.loop.close()
+            for child in self._children.values():
+                child.control.close()
+            os.close(self._source)
+            os.close(self._sink)
+            Endpoint(name, control).run()
+            status = 0
+        finally:
+            os._exit(status)
+
+    def _on_child(self, name: str) -> None:
+        child = self._children[name]
+        try:
+            data = child.control.recv(65536)
+        except ConnectionResetError:
+            data = b""  # it was killed with a question still unread
+        if not data:
+            self._reap(name)
+            return
+        for line in child.lines.feed(data):
+            wire.write_all(self._sink, line + b"\n")
+
+    def _reap(self, name: str) -> dict[str, Any]:
+        child = self._children.pop(name)
+        self.loop.forget(child.control.fileno())
+        child.control.close()
+        _, status = os.waitpid(child.pid, 0)
+        end = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"status": os.WEXITSTATUS(status)}
+        self._send({"from": name, "event": "gone", **end})
+        return end
+
+    def do_kill(self, name: str) -> dict[str, Any]:
+        """kill -9, and wait until the process is gone: then the kernel has closed its sockets."""
+        before = now()
+        os.kill(self._children[name].pid, signal.SIGKILL)
+        os.waitid(os.P_PID, self._children[name].pid, os.WEXITED | os.WNOWAIT)
+        after = now()
+        return {"before": before, "after": after, **self._reap(name)}
+
+    def do_stop(self, name: str) -> dict[str, Any]:
+        """SIGSTOP, and wait until the process has stopped."""
+        before = now()
+        pid = self._children[name].pid
+        os.kill(pid, signal.SIGSTOP)
+        found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+        return {"before": before, "after": now(), "stopped": found is not None and found.si_status == signal.SIGSTOP}
+
+    def do_continue(self, name: str) -> dict[str, Any]:
+        """SIGCONT; one that is gone stays gone."""
+        before = now()
+        child = self._children.get(name)
+        if child is not None:
+            os.kill(child.pid, signal.SIGCONT)
+        return {"before": before, "after": now()}
+
+    def do_now(self) -> dict[str, Any]:
+        return {"at": now()}
+
+
+def main() -> None:
+    """Ctrl-C in a terminal reaches the whole group; only the controller decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        Agent(0, 1).run()
+    except BrokenPipeError:
+        pass  # the controller is gone; so is the reason to go on

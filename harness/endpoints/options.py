@@ -1,0 +1,80 @@
+"""What is set on the survivor's socket, and what the socket then says (tcp(7), socket(7)).
+
+A setting is always read back with getsockopt: the record never holds what was merely asked for.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from typing import Any
+
+# Not in every Python: the numbers are Linux's (include/uapi/linux/tcp.h).
+TCP_USER_TIMEOUT = 18
+TCP_REPAIR = 19
+TCP_RTO_MAX_MS = 44
+
+# In this order, SO_KEEPALIVE last: then its instant is the one at which the first timer was armed with the full idle.
+_OPTIONS = (
+    ("idle_s", socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    ("interval_s", socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    ("count", socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+    ("user_timeout_ms", socket.IPPROTO_TCP, TCP_USER_TIMEOUT),
+    ("rto_max_ms", socket.IPPROTO_TCP, TCP_RTO_MAX_MS),
+    ("syn_count", socket.IPPROTO_TCP, socket.TCP_SYNCNT),
+    ("keepalive", socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+)
+
+_INFO = struct.Struct("=8B24I")
+
+
+def put(sock: socket.socket, asked: dict[str, Any]) -> int | None:
+    """Set what ``asked`` names; return the instant (ns) at which SO_KEEPALIVE went on, None where it did not.
+
+    Raises OSError with the option's name in ``filename`` where the kernel refuses.
+    """
+    armed = None
+    for name, level, option in _OPTIONS:
+        value = asked.get(name)
+        if value is None:
+            continue
+        try:
+            before = time.monotonic_ns()
+            sock.setsockopt(level, option, int(value))
+            if name == "keepalive" and value:
+                armed = (before + time.monotonic_ns()) // 2
+        except OSError as error:
+            error.filename = name
+            raise
+    return armed
+
+
+def read_back(sock: socket.socket) -> dict[str, Any]:
+    """Return every setting as the socket has it; one that this kernel does not know is left out."""
+    found: dict[str, Any] = {}
+    for name, level, option in _OPTIONS:
+        try:
+            found[name] = sock.getsockopt(level, option)
+        except OSError:
+            continue  # TCP_RTO_MAX_MS before Linux 6.15
+    found["keepalive"] = bool(found["keepalive"])
+    return found
+
+
+def tcp_info(sock: socket.socket) -> dict[str, Any]:
+    """Return the parts of struct tcp_info that decide the timers. Times in seconds."""
+    raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
+    fields = _INFO.unpack(raw.ljust(_INFO.size, b"\0"))
+    words = fields[8:]
+    return {
+        "state": fields[0],
+        "retransmits": fields[2],
+        "probes": fields[3],
+        "backoff": fields[4],
+        "rto_s": words[0] / 1e6,
+        "snd_mss": words[2],
+        "unacked": words[4],
+        "srtt_s": words[15] / 1e6,
+        "rttvar_s": words[16] / 1e6,
+    }

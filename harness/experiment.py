@@ -1,0 +1,154 @@
+"""One trial, from what was asked to the record: open, be quiet, inject, wait, prove, heal, judge."""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+
+from harness.events import Tell
+from harness.faults import all_faults
+from harness.faults.base import Fault
+from harness.labs.agent import EndpointGone
+from harness.labs.protocols import Lab, Mark
+from harness.predict import predict
+from harness.predict.situation import Kernel, Prediction, Situation
+from harness.scene import survey, traffic
+from harness.scene.opening import begin_connect, in_force, open_stage
+from harness.scene.stage import Stage
+from harness.scene.waiting import Watched, limit_s, never, watch
+from harness.spec.trial import Trial
+from harness.verdict import judge
+from harness.verdict.explain import explain
+from harness.verdict.proof import prove
+from harness.verdict.record import Detection, FaultPart, Record
+
+
+async def run_trial(lab: Lab, kernel: Kernel, trial: Trial, tell: Tell) -> Record:
+    """Run ``trial`` in ``lab`` and return its record. The fault is healed however this ends."""
+    fault = all_faults()[trial.fault](**trial.options)
+    await fault.prepare(lab)
+    stage = await open_stage(lab, trial, fault, tell)
+    try:
+        if trial.traffic == "connect":
+            return await _connect(stage, kernel)
+        await traffic.begin(stage)
+        await traffic.keep_quiet(stage)
+        known = await survey.before_fault(stage)
+        tell("injecting", fault=trial.fault)
+        mark = await fault.inject(stage)
+        tell("fault", at=mark.at_s, mark=mark)
+        survivor = await stage.survivor.host.socket(stage.flow)
+        await traffic.strike(stage)
+        situation = await survey.situation(stage, kernel, mark, known)
+        prediction = predict(situation)
+        tell("prediction", prediction=prediction, fault_at=mark.at_s)
+        at_once = trial.limit_s is None and never(stage, survivor, prediction)
+        until = time.monotonic() if at_once else mark.at_s + limit_s(stage, situation, prediction)
+        watched = await watch(stage, mark, until, prediction)
+        # Told again with what came after the fault: when a write got stuck, when a heartbeat was due.
+        situation = await survey.situation(stage, kernel, mark, known)
+        evidence = await survey.evidence(stage, mark, survivor, watched.until)
+        return _record(stage, mark, situation, predict(situation), watched, evidence)
+    finally:
+        await _clear(stage)
+
+
+async def _connect(stage: Stage, kernel: Kernel) -> Record:
+    """The trial of connect(): the fault is there first, and the clock starts with the SYN."""
+    await stage.fault.inject(stage)
+    connecting = asyncio.create_task(begin_connect(stage))
+    try:
+        began = await stage.hears(stage.survivor, "connecting")
+        stage.settings = await in_force(stage, began["settings"])
+        stage.survivor_gone = True
+        mark = Mark(before=began["before"], after=began["after"], peer="cut off")
+        stage.tell("fault", at=mark.at_s, mark=mark)
+        survivor = await stage.survivor.host.socket(stage.flow)
+        situation = await survey.situation(stage, kernel, mark, {})
+        prediction = predict(situation)
+        stage.tell("prediction", prediction=prediction, fault_at=mark.at_s)
+        until = mark.at_s + limit_s(stage, situation, prediction)
+        await asyncio.wait({connecting}, timeout=until - time.monotonic())
+        sign = connecting.result() if connecting.done() else None
+    finally:
+        connecting.cancel()
+    watched = Watched(sign=sign, until=until if sign is None else sign["at"] / 1e9)
+    evidence = await survey.evidence(stage, mark, survivor, watched.until)
+    return _record(stage, mark, situation, prediction, watched, evidence)
+
+
+def _record(
+    stage: Stage,
+    mark: Mark,
+    situation: Situation,
+    prediction: Prediction,
+    watched: Watched,
+    evidence: survey.Evidence,
+) -> Record:
+    trial, fault = stage.trial, stage.fault
+    heals = watched.healed is not None
+    detection = _detection(watched, mark, prediction, heals or _alive(fault, trial), evidence)
+    detection.by = judge.by(detection, prediction, detection.call)
+    record = Record(
+        experiment=trial.fault,
+        trial=trial.number,
+        settings=stage.settings,
+        traffic=trial.traffic,
+        survivor=trial.survivor,
+        ipv=trial.ipv,
+        lab=stage.lab.describe(),
+        fault=FaultPart(
+            kind=trial.fault,
+            where=mark.where,
+            quiet_s=None if situation.heard_at is None else mark.at_s - situation.heard_at,
+            uncertainty_s=mark.uncertainty_s,
+            healed_after_s=None if watched.healed is None else watched.healed.at_s - mark.at_s,
+            options=fault.values,
+        ),
+        detection=detection,
+        prediction=prediction,
+        agrees=judge.agrees(detection, prediction, mark.uncertainty_s),
+        proof=prove(fault.claim_for(trial.survivor), evidence),
+        warnings=list(prediction.warnings),
+    )
+    return msgspec.structs.replace(record, why=explain(record))
+
+
+def _alive(fault: Fault, trial: Trial) -> bool:
+    """Whether the other end lives and can be reached: then any sign but its own goodbye is a mistake."""
+    effect = fault.effect(trial.traffic, trial.survivor)
+    passes = effect.to_peer in ("pass", "lossy") and effect.to_survivor in ("pass", "lossy")
+    return passes and effect.peer in ("serves", "full")
+
+
+def _detection(
+    watched: Watched, mark: Mark, prediction: Prediction, alive: bool, evidence: survey.Evidence
+) -> Detection:
+    if watched.sign is not None:
+        return judge.detected(watched.sign, mark.at_s, alive, evidence.rst_from_survivor_at)
+    recovered = None if watched.recovered_at is None else watched.recovered_at - mark.at_s
+    kept = alive or prediction.verdict == "survived"
+    return Detection(
+        verdict="survived" if kept else "missed",
+        watched_s=max(0.0, watched.until - mark.at_s),
+        recovered_after_s=recovered,
+    )
+
+
+async def _clear(stage: Stage) -> None:
+    """Heal, and take the connection away without a word, so that nothing of it is left for the next trial."""
+    stage.close()
+    for step in (_heal(stage), _drop(stage.survivor), _drop(stage.peer)):
+        await step
+
+
+async def _heal(stage: Stage) -> Any:
+    return await stage.fault.heal(stage)
+
+
+async def _drop(end: Any) -> None:
+    try:
+        await end.ask("close", how="vanish")
+    except EndpointGone:
+        pass  # it was killed: that was the fault

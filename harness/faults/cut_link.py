@@ -1,0 +1,40 @@
+"""The link is cut, in both directions or in one; both programs live on. Packets vanish in the router, without ICMP."""
+
+from harness.faults.base import Claim, Fault, Scene
+from harness.labs.protocols import Mark
+from harness.predict.situation import Effect
+from harness.spec.options import Option
+from harness.spec.parse import choice
+from harness.spec.sides import Side
+from harness.spec.trial import Traffic
+
+
+class CutLink(Fault):
+    name = "cut-link"
+    help = "The link between two healthy programs goes dead, in both directions or in one; who notices, and when?"
+    options = (
+        Option(
+            name="direction",
+            help="packets of which direction vanish: both, to-client or to-server",
+            parse=choice("--direction", "both", "to-client", "to-server"),
+            default="both",
+        ),
+    )
+
+    def effect(self, traffic: Traffic, survivor: Side) -> Effect:
+        toward = {"both": ("client", "server"), "to-client": ("client",), "to-server": ("server",)}[
+            self.values["direction"]
+        ]
+        return Effect(
+            to_survivor="drop" if survivor in toward else "pass",
+            to_peer="drop" if len(toward) == 2 or survivor not in toward else "pass",
+        )
+
+    def claim_for(self, survivor: Side) -> Claim:
+        return "half-open" if self.effect("idle", survivor).to_survivor == "drop" else "one-way"
+
+    async def inject(self, scene: Scene) -> Mark:
+        direction = self.values["direction"]
+        return await scene.lab.path.cut(
+            scene.flow, to_client=direction != "to-server", to_server=direction != "to-client"
+        )

@@ -1,0 +1,141 @@
+"""Drives a host's agent over two pipes: questions out, answers and events in. The same for every kind of lab."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from harness.endpoints import bundle, wire
+from harness.errors import HalfopenError, Refused, Unavailable
+
+_ANSWER_WITHIN_S = 10.0
+
+Event = dict[str, Any]
+
+
+class EndpointGone(HalfopenError):
+    """The process that was asked has ended, or no longer answers."""
+
+    exit_code = 3
+
+
+class AgentEndpoint:
+    """One endpoint process, behind its host's agent."""
+
+    def __init__(self, agent: "Agent", name: str) -> None:
+        self.name = name
+        self._agent = agent
+        self._listeners: dict[str, Callable[[Event], None]] = {}
+        self.ready: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+    async def ask(self, do: str, **arguments: Any) -> Event:
+        return await self._agent.ask(do, to=self.name, **arguments)
+
+    def listen_to(self, conn: str, call: Callable[[Event], None]) -> None:
+        self._listeners[conn] = call
+
+    def hear(self, event: Event) -> None:
+        if event["event"] == "ready" and not self.ready.done():
+            self.ready.set_result(event)
+        listener = self._listeners.get(event.get("conn", ""))
+        if listener is not None:
+            listener(event)
+
+
+class Agent:
+    """``source`` and ``sink`` are the agent's standard output and input (descriptors; closed by ``close``)."""
+
+    def __init__(self, host: str, source: int, sink: int) -> None:
+        self._host = host
+        self._source, self._sink = source, sink
+        self._lines = wire.Lines()
+        self._ids = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[Event]] = {}
+        self._endpoints: dict[str, AgentEndpoint] = {}
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[Event] = self._loop.create_future()
+        os.set_blocking(source, False)
+        self._loop.add_reader(source, self._on_output)
+        wire.write_all(sink, bundle.source())
+
+    async def started(self) -> None:
+        """Wait until the agent runs. Raises Unavailable where it does not come up."""
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ready), _ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise Unavailable(f"{self._host}: the agent did not start within {_ANSWER_WITHIN_S:g} s") from None
+
+    async def endpoint(self, name: str) -> AgentEndpoint:
+        known = self._endpoints.get(name)
+        if known is None:
+            known = self._endpoints[name] = AgentEndpoint(self, name)
+            await self.ask("fork", name=name)
+        await asyncio.wait_for(asyncio.shield(known.ready), _ANSWER_WITHIN_S)
+        return known
+
+    async def ask(self, do: str, to: str = "agent", **arguments: Any) -> Event:
+        """Ask, and wait for the answer; a "connect" may take as long as the kernel takes.
+
+        Raises EndpointGone where nothing answers, Refused where the kernel refused an option.
+        """
+        question = next(self._ids)
+        answer = self._asked[question] = self._loop.create_future()
+        try:
+            wire.write_all(self._sink, wire.pack({"id": question, "to": to, "do": do, **arguments}))
+            return await asyncio.wait_for(answer, None if do == "connect" else _ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise EndpointGone(f"{self._host}: {to} did not answer {do} within {_ANSWER_WITHIN_S:g} s") from None
+        except BrokenPipeError:
+            raise EndpointGone(f"{self._host}: the agent has ended") from None
+        finally:
+            self._asked.pop(question, None)
+
+    def close(self) -> None:
+        """End the agent by ending its input; it kills its endpoints and ends."""
+        self._loop.remove_reader(self._source)
+        for descriptor in (self._sink, self._source):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def _on_output(self) -> None:
+        try:
+            data = wire.read(self._source)
+        except BlockingIOError:
+            return
+        if not data:
+            self._ended()
+            return
+        for line in self._lines.feed(data):
+            self._hear(wire.unpack(line))
+
+    def _hear(self, message: Event) -> None:
+        if "id" in message:
+            answer = self._asked.get(message["id"])
+            if answer is None or answer.done():
+                return
+            if "error" in message:
+                answer.set_exception(_failure(self._host, message))
+            else:
+                answer.set_result(message["ok"])
+        elif message["from"] == "agent":
+            self._ready.set_result(message)
+        else:
+            endpoint = self._endpoints.get(message["from"])
+            if endpoint is not None:
+                endpoint.hear(message)
+                if message["event"] == "gone":
+                    del self._endpoints[endpoint.name]
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._source)
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(EndpointGone(f"{self._host}: the agent has ended"))
+
+
+def _failure(host: str, message: Event) -> HalfopenError:
+    if message.get("what"):
+        return Refused(f"{host}: the kernel refuses {message['what']}: {message['text']}")
+    return EndpointGone(f"{host}: {message['from']}: {message['error']}: {message.get('text')}")

@@ -1,0 +1,136 @@
+"""What an experiment asks of a lab. A lab of namespaces and a lab of machines answer alike.
+
+Instants are CLOCK_MONOTONIC nanoseconds of the host that did the thing.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from harness.spec.sides import Side
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """One TCP connection as the router sees it."""
+
+    ipv: Literal[4, 6]
+    client_port: int
+    server_port: int
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """When something came into force: not before ``before`` and not after ``after`` (ns); ``where`` it was put.
+
+    ``peer``: what became of the peer: cut off, killed, stopped, vanished, closed, deaf (reads no more), serving.
+    """
+
+    before: int
+    after: int
+    where: str = "router"
+    peer: str = "cut off"
+
+    @property
+    def at_s(self) -> float:
+        """The middle, in seconds: the best single instant."""
+        return (self.before + self.after) / 2e9
+
+    @property
+    def uncertainty_s(self) -> float:
+        return (self.after - self.before) / 2e9
+
+
+class SocketSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A socket as sock_diag(7) shows it. ``timer``: none, retransmit, keepalive, timewait or probe."""
+
+    state: str
+    timer: str
+    timer_expires_s: float | None = None
+    retransmits: int = 0
+    rqueue: int = 0
+    wqueue: int = 0
+
+
+class Endpoint(Protocol):
+    """A process on a host that holds connections. Raises EndpointGone where it has died."""
+
+    name: str
+
+    async def ask(self, do: str, **arguments: Any) -> dict[str, Any]: ...
+
+    def listen_to(self, conn: str, call: Callable[[dict[str, Any]], None]) -> None: ...
+
+
+class Host(Protocol):
+    """A machine, real or not, with its agent."""
+
+    name: str
+
+    def address(self, ipv: int) -> str: ...
+
+    async def endpoint(self, name: str) -> Endpoint:
+        """Start an endpoint process, or return the one of that name."""
+        ...
+
+    async def kill(self, name: str) -> dict[str, Any]:
+        """kill -9 the endpoint ``name``; returns before, after (ns) and the signal it died of."""
+        ...
+
+    async def stop(self, name: str) -> dict[str, Any]: ...
+
+    async def resume(self, name: str) -> dict[str, Any]: ...
+
+    async def socket(self, flow: Flow) -> SocketSeen | None:
+        """Return this host's end of ``flow``, None where it has none."""
+        ...
+
+    async def sysctl(self, name: str, value: int | None = None, missing: int | None = None) -> int:
+        """Return the sysctl, after setting it where ``value`` is given; ``missing`` where this kernel has none."""
+        ...
+
+
+class Path(Protocol):
+    """The network between the hosts, and what can be done to it. Each act returns when it was in force."""
+
+    async def cut(self, flow: Flow, *, to_client: bool, to_server: bool) -> Mark: ...
+
+    async def uncut(self, flow: Flow) -> Mark: ...
+
+    async def lossy(self, flow: Flow, percent: float) -> Mark: ...
+
+    async def reject(self, flow: Flow, kind: str, toward: Side) -> Mark:
+        """Answer packets toward ``toward`` with ICMP unreachable; drop those of the other direction."""
+        ...
+
+    async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark: ...
+
+    async def masquerade(self, timeout_s: int, on_expiry: str) -> Mark: ...
+
+    async def mapped(self, flow: Flow) -> bool:
+        """Return whether the router still knows the masqueraded connection."""
+        ...
+
+    async def heal(self, flow: Flow) -> Mark:
+        """Undo everything that was done to this flow's path. Healing what is whole is no error."""
+        ...
+
+
+class Lab(Protocol):
+    """Two hosts and what lies between."""
+
+    kind: str
+    client: Host
+    server: Host
+    path: Path
+
+    def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
+        """Have ``call`` told of every packet of ``flow`` that the router sees; None ends it."""
+        ...
+
+    def drain(self) -> None:
+        """Take in every packet captured so far."""
+        ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""What a person sees, and what a machine reads: one file per format."""

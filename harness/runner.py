@@ -1,0 +1,115 @@
+"""From trials to an exit code: enter the namespaces, build the lab, run the trials, keep and show what was seen."""
+
+import asyncio
+import platform
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from harness.events import Teller
+from harness.experiment import run_trial
+from harness.faults import all_faults
+from harness.labs.local import NetnsLab, go_private
+from harness.observe import jiffies, machine
+from harness.predict.meaning import meaning
+from harness.predict.situation import Kernel
+from harness.report import table
+from harness.report.terminal import Terminal
+from harness.spec.settings import Settings
+from harness.spec.trial import Trial
+from harness.store.run import Run
+from harness.verdict.record import Record
+
+INTERRUPTED = 130
+NOT_AS_PREDICTED = 3
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command asks of a run, beside its trials."""
+
+    results: Path
+    json: bool = False
+    pcap: bool = False
+
+
+def run(trials: list[Trial], wanted: Wanted) -> int:
+    """Run ``trials`` one after the other; return the exit code (0, 3 or 130).
+
+    Raises HalfopenError (with its exit code) where it cannot start or go on.
+    """
+    console = Console(stderr=True, highlight=False)
+    with Run.create(wanted.results, trials[0].fault) as kept:
+        kernel = _kernel()
+        kept.describe(machine.metadata())
+        _introduce(trials[0], kept, console)
+        go_private()
+        records: list[Record] = []
+        with Terminal(console) as terminal:
+            interrupted = _in_loop(trials, kernel, wanted, kept, Teller(terminal, kept.note), records)
+        table.show(records, console)
+    if interrupted:
+        console.print(f"interrupted; what was seen is in {kept.folder}")
+        return INTERRUPTED
+    return 0 if all(record.agrees and record.proof.holds for record in records) else NOT_AS_PREDICTED
+
+
+def _introduce(trial: Trial, kept: Run, console: Console) -> None:
+    """Say, before anything waits, what is measured and what the defaults mean."""
+    console.print(
+        f"[bold]{trial.fault}[/]: the {trial.survivor} survives, traffic {trial.traffic}, IPv{trial.ipv}; {kept.folder}",
+        soft_wrap=True,
+    )
+    fault = all_faults()[trial.fault](**trial.options)
+    for sentence in meaning(trial.asked.over(Settings()), trial.traffic, fault.effect(trial.traffic, trial.survivor)):
+        console.print(f"  {sentence}", soft_wrap=True)
+
+
+def _kernel() -> Kernel:
+    found = jiffies.discover()
+    hz = found.hz or 250
+    return Kernel(hz=hz, jiffy_offset=jiffies.calibrate(hz), version=platform.release())
+
+
+def _in_loop(
+    trials: list[Trial], kernel: Kernel, wanted: Wanted, kept: Run, tell: Teller, records: list[Record]
+) -> bool:
+    """Run the trials in an event loop; return whether a signal cut them short."""
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(_all(trials, kernel, wanted, kept, tell, records))
+        for number in _ENDING:
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            runner.run(_finish(task))
+        except asyncio.CancelledError:
+            tell("interrupted")
+            return True
+        finally:
+            for number in _ENDING:
+                loop.remove_signal_handler(number)
+    return False
+
+
+async def _finish(task: "asyncio.Task[None]") -> None:
+    await task
+
+
+async def _all(
+    trials: list[Trial], kernel: Kernel, wanted: Wanted, kept: Run, tell: Teller, records: list[Record]
+) -> None:
+    lab = await NetnsLab.build(kernel, kept.folder / "packets.pcapng" if wanted.pcap else None)
+    try:
+        for trial in trials:
+            tell("trial", number=trial.number, of=len(trials))
+            record = await run_trial(lab, kernel, trial, tell)
+            records.append(record)
+            kept.keep(record)
+            if wanted.json:
+                sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
+                sys.stdout.buffer.flush()
+    finally:
+        await lab.close()

@@ -1,0 +1,118 @@
+"""Collects the facts: those that the prediction starts from, and those that prove what was measured.
+
+The predictor is told where the survivor's timers stood, from what its socket said and what the router saw; never from
+when it died.
+"""
+
+from typing import Any
+
+import msgspec
+
+from harness.labs.protocols import Mark, SocketSeen
+from harness.predict.situation import Kernel, Situation
+from harness.scene.stage import Stage
+
+# Longer than a round trip through the lab, shorter than anything that a timer does.
+_IN_FLIGHT_S = 0.002
+
+
+class Evidence(msgspec.Struct, kw_only=True):
+    """What was seen of one trial, for the proof. Counts are of segments within [fault, sign]."""
+
+    survivor: SocketSeen | None = None
+    peer: str = "unknown"
+    peer_socket: SocketSeen | None = None
+    to_survivor: int = 0
+    from_survivor: int = 0
+    dropped: int = 0
+    probes: int = 0
+    retransmissions: int = 0
+    fin_or_rst_to_survivor: bool = False
+    icmp_to_survivor: int = 0
+    rst_from_survivor_at: float | None = None
+    forwarded_after_heal: bool | None = None
+    mapping: bool | None = None
+    capture_complete: bool = True
+
+
+async def before_fault(stage: Stage) -> dict[str, Any]:
+    """Return the parts of the Situation that must be read before the fault changes them."""
+    tcp = (await stage.survivor.ask("state"))["tcp"]
+    return {"rto_s": tcp["rto_s"], "srtt_s": tcp["srtt_s"], "armed_at": stage.armed_at}
+
+
+async def situation(stage: Stage, kernel: Kernel, mark: Mark, known: dict[str, Any]) -> Situation:
+    """Return what the predictor needs, from what is known by now; it is asked again when the trial is over."""
+    state = {} if stage.survivor_gone else await stage.survivor.ask("state")
+    stage.lab.drain()
+    at = mark.at_s
+    trace, side = stage.trace, stage.survivor.side
+    unacked = _unacked(stage, mark)
+    return Situation(
+        kernel=kernel,
+        settings=stage.settings,
+        traffic=stage.trial.traffic,
+        effect=stage.fault.effect(stage.trial.traffic, side),
+        ipv=stage.trial.ipv,
+        fault_at=at,
+        heard_at=trace.last_heard(side, before=mark.after / 1e9),
+        unacked_at=unacked[0],
+        segments=unacked[1],
+        window_closed_at=stage.closed_window(),
+        read_at=_seconds(state.get("read_at")),
+        write_blocked_at=_seconds(state.get("blocked_at")),
+        ping_at=_unanswered_ping(stage, state),
+        **known,
+        **stage.fault.facts(mark),
+    )
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
+
+
+def _unacked(stage: Stage, mark: Mark) -> tuple[float | None, int]:
+    """Return when the oldest data that the peer will never acknowledge was first sent, and how many segments went
+    out within the round trip after it (a tail loss probe waits longer for one than for several).
+    """
+    side = stage.survivor.side
+    effect = stage.fault.effect(stage.trial.traffic, side)
+    sent = [s for s in stage.trace.all("data", side) if s.at >= mark.before / 1e9 - _IN_FLIGHT_S]
+    if effect.to_survivor != "drop" and effect.peer not in ("gone", "dead"):
+        sent = [s for s in sent if s.dropped]  # the rest is acknowledged
+    if not sent:
+        return None, 1
+    first = sent[0].at
+    return first, sum(1 for s in sent if s.at - first < _IN_FLIGHT_S)
+
+
+def _unanswered_ping(stage: Stage, state: dict[str, Any]) -> float | None:
+    """Return when the first heartbeat without an answer was, or will be, due."""
+    every, due = stage.trial.asked.heartbeat_s, state.get("ping_due")
+    if every is None or due is None:
+        return None
+    if state["awaiting_pong"]:
+        return due / 1e9 - every * (1 + state["unanswered"])
+    return due / 1e9
+
+
+async def evidence(stage: Stage, mark: Mark, survivor: SocketSeen | None, until: float) -> Evidence:
+    """Return what proves, or fails to prove, that the fault was what it claims, up to the instant ``until``."""
+    stage.lab.drain()
+    trace, side, after = stage.trace, stage.survivor.side, mark.after / 1e9
+    heard = trace.to(side, after, until)
+    said = [s for s in trace.segments if s.sender == side and after < s.at <= until]
+    rst = next((s for s in trace.segments if s.sender == side and s.role == "rst" and s.at > after), None)
+    return Evidence(
+        survivor=survivor,
+        peer=mark.peer,
+        peer_socket=await stage.peer.host.socket(stage.flow),
+        to_survivor=len(heard),
+        from_survivor=len(said),
+        dropped=len(trace.dropped(after, until)),
+        probes=len(trace.probes(side, after, until)),
+        retransmissions=sum(1 for s in said if s.again and s.role in ("retransmission", "syn", "fin")),
+        fin_or_rst_to_survivor=any(s.role in ("fin", "rst") for s in heard),
+        icmp_to_survivor=sum(1 for s in heard if s.role == "icmp"),
+        rst_from_survivor_at=None if rst is None else rst.at,
+    )

@@ -1,0 +1,116 @@
+"""Waits for the survivor's first sign, and knows when waiting is over.
+
+Without ``--limit`` a trial ends when its outcome can no longer change: at the sign; at once where nothing is armed that
+could ever fire; when an outage is over and the survivor has heard from its peer again; or when everything that could
+have fired would have fired by now.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import msgspec
+
+from harness.labs.protocols import Mark, SocketSeen
+from harness.predict import predict
+from harness.predict.situation import Effect, Prediction, Situation
+from harness.scene.stage import Stage
+
+# A prediction that is wrong must have time to show it.
+_LONGER, _LONGER_S = 1.10, 2.0
+_BLACK_HOLE = Effect(to_peer="drop", to_survivor="drop", peer="dead")
+
+
+class Watched(msgspec.Struct, kw_only=True):
+    """How the wait ended. Instants are CLOCK_MONOTONIC seconds."""
+
+    sign: dict[str, Any] | None = None
+    until: float
+    healed: Mark | None = None
+    recovered_at: float | None = None
+
+
+def never(stage: Stage, survivor: SocketSeen | None, prediction: Prediction) -> bool:
+    """Return whether it can be said at once, from the socket itself, that nothing will ever fire.
+
+    No timer armed and nothing to send (sock_diag), and no detector of the program's own.
+    """
+    asked = stage.trial.asked
+    own = asked.read_deadline_s is not None or asked.heartbeat_s is not None
+    quiet = survivor is not None and survivor.timer == "none" and survivor.wqueue == 0
+    silent = stage.trial.traffic in ("idle", "request", "listen") and stage.fault.effect("idle", "client").peer not in (
+        "fin",
+        "rst",
+        "full",
+    )
+    return quiet and silent and not own and prediction.verdict in ("missed", "survived")
+
+
+def limit_s(stage: Stage, situation: Situation, prediction: Prediction) -> float:
+    """Return for how long to watch after the fault, in seconds."""
+    if stage.trial.limit_s is not None:
+        return stage.trial.limit_s
+    ends = [prediction.latest_s, prediction.recovery_latest_s, situation.effect.heals_after_s]
+    if prediction.latest_s is None:
+        # Nothing is to be seen: watch for as long as the same settings would take if the peer were really gone.
+        dead = predict(msgspec.structs.replace(situation, effect=_BLACK_HOLE, mapping_expires_at=None))
+        ends.append(dead.latest_s)
+    return max((end for end in ends if end is not None), default=0.0) * _LONGER + _LONGER_S
+
+
+async def watch(stage: Stage, mark: Mark, until: float, wanted: Prediction) -> Watched:
+    """Wait for the sign, for the end of an outage to be felt, or for ``until``."""
+    heals_after = stage.fault.effect(stage.trial.traffic, stage.survivor.side).heals_after_s
+    healing = None if heals_after is None else asyncio.create_task(_heal_at(stage, mark.at_s + heals_after))
+    watched = Watched(until=until)
+    try:
+        while True:
+            watched.sign = stage.said(stage.survivor, "sign")
+            if watched.sign is not None:
+                watched.until = watched.sign["at"] / 1e9
+                break
+            if healing is not None and healing.done():
+                watched.healed = healing.result()
+                watched.recovered_at = _heard_again(stage, watched.healed)
+                if watched.recovered_at is not None and wanted.verdict == "survived":
+                    watched.until = time.monotonic()
+                    break
+            if not await _something_new(stage, until, healing):
+                break
+    finally:
+        if healing is not None and not healing.done():
+            healing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await healing
+    return watched
+
+
+async def _something_new(stage: Stage, until: float, healing: "asyncio.Task[Mark] | None") -> bool:
+    """Wait for a packet, an event or the healing; return False where ``until`` came first."""
+    left = until - time.monotonic()
+    if left <= 0:
+        return False
+    look = asyncio.create_task(stage.look_again())
+    waiting: set[asyncio.Task[Any]] = {look}
+    if healing is not None and not healing.done():
+        waiting.add(healing)
+    done, _ = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    if look not in done:
+        look.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await look
+    return bool(done)
+
+
+async def _heal_at(stage: Stage, instant: float) -> Mark:
+    await stage.until(instant)
+    healed = await stage.fault.heal(stage)
+    stage.tell("healed", at=healed.at_s)
+    return healed
+
+
+def _heard_again(stage: Stage, healed: Mark) -> float | None:
+    stage.lab.drain()
+    heard = stage.trace.to(stage.survivor.side, healed.before / 1e9)
+    return next((s.left_at for s in heard if s.role not in ("icmp", "rst", "fin")), None)

@@ -1,0 +1,80 @@
+"""From what was typed to a value, or one line that names the allowed range (Refused, exit 2)."""
+
+import re
+from collections.abc import Callable
+
+from harness.errors import Refused
+from harness.units import parse_duration
+
+
+def whole(what: str, low: int, high: int, unit: str = "") -> Callable[[str], int]:
+    """Return a parser of whole numbers from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d+", text.strip()) or not low <= int(text) <= high:
+            raise Refused(f"{what}: {text!r} is refused; a whole number {unit}from {low} to {high} is allowed")
+        return int(text)
+
+    return parse
+
+
+def whole_seconds(what: str, low: int, high: int) -> Callable[[str], int]:
+    """Return a parser of durations that the kernel keeps in whole seconds."""
+
+    def parse(text: str) -> int:
+        seconds = parse_duration(text, what)
+        if seconds != int(seconds) or not low <= seconds <= high:
+            raise Refused(f"{what}: {text!r} is refused; the kernel takes whole seconds from {low} to {high}")
+        return int(seconds)
+
+    return parse
+
+
+def milliseconds(what: str, low: int, high: int) -> Callable[[str], int]:
+    """Return a parser of durations that the kernel keeps in milliseconds."""
+
+    def parse(text: str) -> int:
+        exact = parse_duration(text, what) * 1000
+        if round(exact) != round(exact, 6) or not low <= exact <= high:
+            raise Refused(f"{what}: {text!r} is refused; from {low}ms to {high}ms in whole milliseconds is allowed")
+        return round(exact)
+
+    return parse
+
+
+def duration(what: str, low: float = 0.001, high: float = 31_536_000.0) -> Callable[[str], float]:
+    """Return a parser of durations in seconds, any fraction."""
+
+    def parse(text: str) -> float:
+        seconds = parse_duration(text, what)
+        if not low <= seconds <= high:
+            raise Refused(f"{what}: {text!r} is refused; from {low:g} s to {high:g} s is allowed")
+        return seconds
+
+    return parse
+
+
+def choice(what: str, *allowed: str) -> Callable[[str], str]:
+    """Return a parser that takes one of ``allowed``."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise Refused(f"{what}: {text!r} is unknown; allowed: {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def percentage(what: str) -> Callable[[str], float]:
+    """Return a parser of a share in percent, more than 0 and at most 100."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text.strip().removesuffix("%"))
+        except ValueError:
+            value = -1.0
+        if not 0 < value <= 100:
+            raise Refused(f"{what}: {text!r} is refused; more than 0 and at most 100 is allowed")
+        return value
+
+    return parse

@@ -1,0 +1,79 @@
+"""The record: one JSON object per trial. Field names are a contract (docs/record.md); fields may be added.
+
+Durations are seconds unless the name says otherwise; ``after_s`` counts from the instant the fault was in force.
+"""
+
+from typing import Any
+
+import msgspec
+
+from harness.predict.situation import Prediction
+from harness.spec.settings import Settings
+
+SCHEMA = 1
+
+
+class FaultPart(msgspec.Struct, kw_only=True):
+    """``uncertainty_s``: half the bracket between the stamps before and after the injection."""
+
+    kind: str
+    where: str
+    quiet_s: float | None
+    uncertainty_s: float
+    healed_after_s: float | None = None
+    options: dict[str, Any] = {}
+
+
+class Detection(msgspec.Struct, kw_only=True):
+    """``kernel_after_s``: when the kernel itself gave up, seen from outside the program (its RST on the router).
+
+    ``watched_s``: for how long nothing was seen. ``recovered_after_s``: the first segment from the peer after an outage.
+    ``call`` is the call that brought the sign, ``then`` what the next read said.
+    """
+
+    verdict: str
+    sign: str = "none"
+    by: str = "none"
+    after_s: float | None = None
+    kernel_after_s: float | None = None
+    watched_s: float | None = None
+    recovered_after_s: float | None = None
+    call: str | None = None
+    then: str | None = None
+
+
+class Proof(msgspec.Struct, kw_only=True):
+    """``holds``: the evidence shows what the fault claims; ``missing`` says what it does not show."""
+
+    half_open: bool
+    holds: bool
+    claim: str
+    survivor_state: str | None
+    peer: str
+    to_survivor_after_fault: int
+    dropped_packets: int
+    timer: str | None
+    probes_seen: int
+    retransmissions_seen: int = 0
+    peer_state: str | None = None
+    missing: str | None = None
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """One trial, whole."""
+
+    experiment: str
+    trial: int
+    settings: Settings
+    traffic: str
+    survivor: str
+    ipv: int
+    lab: dict[str, Any]
+    fault: FaultPart
+    detection: Detection
+    prediction: Prediction
+    agrees: bool
+    proof: Proof
+    why: str = ""
+    warnings: list[str] = []
+    schema: int = SCHEMA

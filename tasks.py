@@ -1,0 +1,45 @@
+"""The commands: text -> trials -> run -> table -> exit code. No logic lives here; every fault is a command by its file."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
+
+from harness import commands
+from harness.faults import all_faults
+from harness.faults.base import Fault
+from harness.spec.options import Option
+
+_RESULTS = Path(__file__).parent / "results"
+
+
+def _end(code: int) -> None:
+    if code:
+        raise Exit(code=code)
+
+
+def _experiment(fault: type[Fault]) -> "Task[Any]":
+    """Return the command of a fault."""
+
+    def body(context: Context, **typed: Any) -> None:
+        _end(commands.experiment(fault, typed, _RESULTS))
+
+    body.__doc__ = fault.help
+    return _command(fault.name, body, commands.options_of(fault))
+
+
+def _command(name: str, body: Any, options: tuple[Option, ...]) -> "Task[Any]":
+    """Give ``body`` the options as its parameters, which is where invoke looks for flags."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    for option in options:
+        parameters.append(inspect.Parameter(option.parameter, keyword, default=False if option.is_flag else None))
+    body.__signature__ = inspect.Signature(parameters)
+    return task(name=name, help={o.name: o.help for o in options}, auto_shortflags=False)(body)
+
+
+ns = Collection(*(_experiment(fault) for fault in all_faults().values()))
