@@ -1,4 +1,4 @@
-"""The commands: text -> trials -> run -> table -> exit code. No logic lives here; every fault is a command by its file."""
+"""The commands: text -> trials -> run -> table -> exit code. No logic here; a fault is a command by its file."""
 
 import inspect
 from pathlib import Path
@@ -39,7 +39,14 @@ def _command(name: str, body: Any, options: tuple[Option, ...]) -> "Task[Any]":
     for option in options:
         parameters.append(inspect.Parameter(option.parameter, keyword, default=False if option.is_flag else None))
     body.__signature__ = inspect.Signature(parameters)
-    return task(name=name, help={o.name: o.help for o in options}, auto_shortflags=False)(body)
+    made: Task[Any] = task(name=name, help={o.name: o.help for o in options}, auto_shortflags=False)(body)
+    return made
 
 
-ns = Collection(*(_experiment(fault) for fault in all_faults().values()))
+@task(help={"json": "one JSON object a line, on standard output"}, auto_shortflags=False)
+def doctor(context: Context, json: bool = False) -> None:
+    """What this machine can do, what is lost where something is missing, and how to get it."""
+    _end(commands.doctor(json))
+
+
+ns = Collection(*(_experiment(fault) for fault in all_faults().values()), doctor)

@@ -55,9 +55,7 @@ def experiment(fault: type[Fault], typed: Mapping[str, Any], results: Path) -> i
         from harness.runner import Wanted, run
 
         where = typed.get("results")
-        return run(
-            trials, Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"])
-        )
+        return run(trials, Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"]))
 
     return _code_of(action)
 
@@ -70,3 +68,20 @@ def _code_of(action: Callable[[], int]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def doctor(json: bool) -> int:
+    """Examine this machine; return 0, or 4 where it cannot run the lab."""
+
+    def action() -> int:
+        from harness.doctor import examine
+        from harness.report.doctor import json_lines, write_table
+
+        found = examine()
+        if json:
+            sys.stdout.write(json_lines(found))
+        else:
+            write_table(found, out=sys.stdout)
+        return 4 if any(each.required and not each.present for each in found) else 0
+
+    return _code_of(action)

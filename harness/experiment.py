@@ -1,18 +1,18 @@
 """One trial, from what was asked to the record: open, be quiet, inject, wait, prove, heal, judge."""
 
 import asyncio
+import contextlib
 import time
-from typing import Any
 
 import msgspec
 
 from harness.events import Tell
 from harness.faults import all_faults
-from harness.faults.base import Fault
+from harness.faults.base import End
 from harness.labs.agent import EndpointGone
 from harness.labs.protocols import Lab, Mark
 from harness.predict import predict
-from harness.predict.situation import Kernel, Prediction, Situation
+from harness.predict.situation import Effect, Kernel, Prediction, Situation
 from harness.scene import survey, traffic
 from harness.scene.opening import begin_connect, in_force, open_stage
 from harness.scene.stage import Stage
@@ -39,6 +39,7 @@ async def run_trial(lab: Lab, kernel: Kernel, trial: Trial, tell: Tell) -> Recor
         mark = await fault.inject(stage)
         tell("fault", at=mark.at_s, mark=mark)
         survivor = await stage.survivor.host.socket(stage.flow)
+        mapping = await lab.path.mapped(stage.flow) if fault.claim == "forgotten" else None
         await traffic.strike(stage)
         situation = await survey.situation(stage, kernel, mark, known)
         prediction = predict(situation)
@@ -48,7 +49,7 @@ async def run_trial(lab: Lab, kernel: Kernel, trial: Trial, tell: Tell) -> Recor
         watched = await watch(stage, mark, until, prediction)
         # Told again with what came after the fault: when a write got stuck, when a heartbeat was due.
         situation = await survey.situation(stage, kernel, mark, known)
-        evidence = await survey.evidence(stage, mark, survivor, watched.until)
+        evidence = await survey.evidence(stage, mark, survivor, watched.until, mapping)
         return _record(stage, mark, situation, predict(situation), watched, evidence)
     finally:
         await _clear(stage)
@@ -87,8 +88,9 @@ def _record(
     evidence: survey.Evidence,
 ) -> Record:
     trial, fault = stage.trial, stage.fault
-    heals = watched.healed is not None
-    detection = _detection(watched, mark, prediction, heals or _alive(fault, trial), evidence)
+    alive = situation.effect.heals_after_s is not None or _alive(situation.effect) or bool(evidence.mapping)
+    owing = situation.unacked_at is not None
+    detection = _detection(watched, mark, alive, owing, evidence)
     detection.by = judge.by(detection, prediction, detection.call)
     record = Record(
         experiment=trial.fault,
@@ -115,22 +117,19 @@ def _record(
     return msgspec.structs.replace(record, why=explain(record))
 
 
-def _alive(fault: Fault, trial: Trial) -> bool:
+def _alive(effect: Effect) -> bool:
     """Whether the other end lives and can be reached: then any sign but its own goodbye is a mistake."""
-    effect = fault.effect(trial.traffic, trial.survivor)
     passes = effect.to_peer in ("pass", "lossy") and effect.to_survivor in ("pass", "lossy")
     return passes and effect.peer in ("serves", "full")
 
 
-def _detection(
-    watched: Watched, mark: Mark, prediction: Prediction, alive: bool, evidence: survey.Evidence
-) -> Detection:
+def _detection(watched: Watched, mark: Mark, alive: bool, owing: bool, evidence: survey.Evidence) -> Detection:
+    """``owing``: the survivor had data on the way, so there is a recovery to be late."""
     if watched.sign is not None:
         return judge.detected(watched.sign, mark.at_s, alive, evidence.rst_from_survivor_at)
-    recovered = None if watched.recovered_at is None else watched.recovered_at - mark.at_s
-    kept = alive or prediction.verdict == "survived"
+    recovered = watched.recovered_at - mark.at_s if owing and watched.recovered_at is not None else None
     return Detection(
-        verdict="survived" if kept else "missed",
+        verdict="survived" if alive and watched.answered is not False else "missed",
         watched_s=max(0.0, watched.until - mark.at_s),
         recovered_after_s=recovered,
     )
@@ -139,16 +138,12 @@ def _detection(
 async def _clear(stage: Stage) -> None:
     """Heal, and take the connection away without a word, so that nothing of it is left for the next trial."""
     stage.close()
-    for step in (_heal(stage), _drop(stage.survivor), _drop(stage.peer)):
-        await step
+    with contextlib.suppress(EndpointGone):
+        await stage.fault.heal(stage)
+    for end in (stage.survivor, stage.peer):
+        await _drop(end)
 
 
-async def _heal(stage: Stage) -> Any:
-    return await stage.fault.heal(stage)
-
-
-async def _drop(end: Any) -> None:
-    try:
+async def _drop(end: End) -> None:
+    with contextlib.suppress(EndpointGone):  # it was killed: that was the fault
         await end.ask("close", how="vanish")
-    except EndpointGone:
-        pass  # it was killed: that was the fault

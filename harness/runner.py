@@ -43,7 +43,7 @@ def run(trials: list[Trial], wanted: Wanted) -> int:
     """
     console = Console(stderr=True, highlight=False)
     with Run.create(wanted.results, trials[0].fault) as kept:
-        kernel = _kernel()
+        kernel = this_kernel()
         kept.describe(machine.metadata())
         _introduce(trials[0], kept, console)
         go_private()
@@ -60,7 +60,8 @@ def run(trials: list[Trial], wanted: Wanted) -> int:
 def _introduce(trial: Trial, kept: Run, console: Console) -> None:
     """Say, before anything waits, what is measured and what the defaults mean."""
     console.print(
-        f"[bold]{trial.fault}[/]: the {trial.survivor} survives, traffic {trial.traffic}, IPv{trial.ipv}; {kept.folder}",
+        f"[bold]{trial.fault}[/]: the {trial.survivor} survives, traffic {trial.traffic}, IPv{trial.ipv}; "
+        f"{kept.folder}",
         soft_wrap=True,
     )
     fault = all_faults()[trial.fault](**trial.options)
@@ -68,7 +69,7 @@ def _introduce(trial: Trial, kept: Run, console: Console) -> None:
         console.print(f"  {sentence}", soft_wrap=True)
 
 
-def _kernel() -> Kernel:
+def this_kernel() -> Kernel:
     found = jiffies.discover()
     hz = found.hz or 250
     return Kernel(hz=hz, jiffy_offset=jiffies.calibrate(hz), version=platform.release())

@@ -1,4 +1,4 @@
-"""Durations as people write them (``30``, ``500ms``, ``2m``, ``1h30m``) and as the program keeps them: seconds, float."""
+"""Durations as people write them (``30``, ``500ms``, ``2m``, ``1h30m``) and as the program keeps them: in seconds."""
 
 import re
 

@@ -5,6 +5,7 @@ Speaks JSON lines on standard input and output. When its input ends, it kills wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -103,9 +104,9 @@ class Agent:
 
     def _reap(self, name: str) -> dict[str, Any]:
         child = self._children.pop(name)
+        _, status = os.waitpid(child.pid, 0)
         self.loop.forget(child.control.fileno())
         child.control.close()
-        _, status = os.waitpid(child.pid, 0)
         end = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"status": os.WEXITSTATUS(status)}
         self._send({"from": name, "event": "gone", **end})
         return end
@@ -114,7 +115,6 @@ class Agent:
         """kill -9, and wait until the process is gone: then the kernel has closed its sockets."""
         before = now()
         os.kill(self._children[name].pid, signal.SIGKILL)
-        os.waitid(os.P_PID, self._children[name].pid, os.WEXITED | os.WNOWAIT)
         after = now()
         return {"before": before, "after": after, **self._reap(name)}
 
@@ -142,7 +142,5 @@ def main() -> None:
     """Ctrl-C in a terminal reaches the whole group; only the controller decides what it means."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    try:
+    with contextlib.suppress(BrokenPipeError):  # the controller is gone; so is the reason to go on
         Agent(0, 1).run()
-    except BrokenPipeError:
-        pass  # the controller is gone; so is the reason to go on

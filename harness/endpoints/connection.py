@@ -12,7 +12,8 @@ import select
 import socket
 import struct
 import threading
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from harness.endpoints import options
 from harness.endpoints.loop import Loop, Timer, now
@@ -110,7 +111,7 @@ class Connection:
         self._later("ping", self.ping_due, lambda: self._beat(every, misses))
 
     def close(self, how: str) -> None:
-        """``how``: graceful (FIN), reset (SO_LINGER 0: RST), half (FIN, still reading), vanish (no word: TCP_REPAIR)."""
+        """``how``: graceful (FIN), half (FIN, still reading), reset (SO_LINGER 0: RST), vanish (TCP_REPAIR: nothing)."""
         if how == "half":
             self.sock.shutdown(socket.SHUT_WR)
             return

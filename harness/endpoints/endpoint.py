@@ -10,7 +10,8 @@ import errno
 import os
 import select
 import socket
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from harness.endpoints import options, wire
 from harness.endpoints.connection import Connection

@@ -8,7 +8,8 @@ import os
 import select
 import time
 from collections import deque
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 now = time.monotonic_ns
 

@@ -28,4 +28,4 @@ def sign_of(error: OSError) -> str:
     """Return the record's word for ``error``; an errno that has none of its own keeps its C name."""
     if error.errno is None:
         return DEADLINE
-    return _SIGNS.get(error.errno) or errno.errorcode.get(error.errno, "errno %d" % error.errno)
+    return _SIGNS.get(error.errno) or errno.errorcode.get(error.errno, f"errno {error.errno}")

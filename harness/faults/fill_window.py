@@ -1,4 +1,5 @@
 """The peer stops reading and the survivor writes until the peer's window is closed: zero window, with the peer alive.
+The clock starts when the closed window has reached the survivor.
 
 The survivor's kernel probes the window for ever, and each answer is proof of life; but TCP_USER_TIMEOUT counts the time
 in which nothing was *accepted*, so it kills connections to slow readers (RFC 5482; tcp_probe_timer).
@@ -22,11 +23,11 @@ class FillWindow(Fault):
         return Effect(peer="full")
 
     async def inject(self, scene: Scene) -> Mark:
-        paused = await scene.peer.ask("pause")
+        await scene.peer.ask("pause")
         await scene.survivor.ask("small_send_buffer")
         await scene.survivor.ask("fill")
-        closed = await scene.window_closed()
-        return Mark(before=paused["at"], after=int(closed * 1e9), where=scene.peer.side, peer="deaf")
+        closed = int(await scene.window_closed() * 1e9)
+        return Mark(before=closed, after=closed, where=scene.peer.side, peer="deaf")
 
     async def heal(self, scene: Scene) -> Mark:
         resumed = await scene.peer.ask("resume")

@@ -1,4 +1,4 @@
-"""The link goes down and comes back: did the connection survive, or was a mistake made; and how late did data flow again?
+"""The link goes down and comes back: did the connection survive, or was a mistake made, and how late did data flow?
 
 A connection survives only if the network is back before the last probe leaves, so an outage shorter than the detection
 time can still kill it, up to one interval after everything is well again.

@@ -1,7 +1,7 @@
 """The peer's machine restarts between two packets: it is back, and knows nothing of the connection.
 
-Its socket is closed under TCP_REPAIR, which takes it away without FIN or RST: the state after a reboot (RFC 9293 3.5.1).
-The network is whole, so whatever the survivor sends next, probe or data, is answered with RST.
+Its socket is closed under TCP_REPAIR, which takes it away without FIN or RST: the state after a reboot (RFC 9293
+3.5.1). The network is whole, so whatever the survivor sends next, probe or data, is answered with RST.
 """
 
 from typing import ClassVar

@@ -17,7 +17,7 @@ import netns.filter
 from harness.endpoints import bundle
 from harness.errors import Unavailable
 from harness.labs.agent import Agent, AgentEndpoint
-from harness.labs.protocols import Flow, Mark, SocketSeen
+from harness.labs.protocols import Flow, Mark, OnExpiry, SocketSeen, Unreachable
 from harness.observe.capture import Capture
 from harness.observe.packets import Packet
 from harness.observe.pcap import PcapWriter
@@ -110,19 +110,21 @@ class NetnsPath:
     async def lossy(self, flow: Flow, percent: float) -> Mark:
         return await self._do(flow, self._filter.lossy, _flow(flow), percent)
 
-    async def reject(self, flow: Flow, kind: str, toward: Side) -> Mark:
+    async def reject(self, flow: Flow, kind: Unreachable, toward: Side) -> Mark:
         return await self._do(flow, self._filter.reject, _flow(flow), kind, toward)
 
     async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark:
         return await self._do(flow, self._filter.shrink_mtu, toward, mtu)
 
-    async def masquerade(self, timeout_s: int, on_expiry: str) -> Mark:
+    async def masquerade(self, timeout_s: int, on_expiry: OnExpiry) -> Mark:
         done = await self._lab.call(self._filter.masquerade, timeout_s, on_expiry)
         return Mark(before=done.before_ns, after=done.after_ns)
 
     async def mapped(self, flow: Flow) -> bool:
         mappings = await self._lab.call(self._filter.mappings)
-        return any((m.ipv, m.client[1], m.server[1]) == (flow.ipv, flow.client_port, flow.server_port) for m in mappings)
+        return any(
+            (m.ipv, m.client[1], m.server[1]) == (flow.ipv, flow.client_port, flow.server_port) for m in mappings
+        )
 
     async def heal(self, flow: Flow) -> Mark:
         """Undo the latest first; where nothing was done, the mark is now."""
@@ -216,7 +218,7 @@ class NetnsLab:
 
     def drain(self) -> None:
         assert self._capture is not None
-        self._capture.read_ready()
+        self._capture.drain()
 
     def lost_packets(self) -> int:
         """How many packets the capture had no room for, so far."""

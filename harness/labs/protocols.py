@@ -10,6 +10,9 @@ import msgspec
 
 from harness.spec.sides import Side
 
+OnExpiry = Literal["silent", "reset"]
+Unreachable = Literal["host", "net", "admin"]
+
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """One TCP connection as the router sees it."""
@@ -54,7 +57,8 @@ class SocketSeen(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint(Protocol):
     """A process on a host that holds connections. Raises EndpointGone where it has died."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def ask(self, do: str, **arguments: Any) -> dict[str, Any]: ...
 
@@ -64,7 +68,8 @@ class Endpoint(Protocol):
 class Host(Protocol):
     """A machine, real or not, with its agent."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def address(self, ipv: int) -> str: ...
 
@@ -94,17 +99,15 @@ class Path(Protocol):
 
     async def cut(self, flow: Flow, *, to_client: bool, to_server: bool) -> Mark: ...
 
-    async def uncut(self, flow: Flow) -> Mark: ...
-
     async def lossy(self, flow: Flow, percent: float) -> Mark: ...
 
-    async def reject(self, flow: Flow, kind: str, toward: Side) -> Mark:
+    async def reject(self, flow: Flow, kind: Unreachable, toward: Side) -> Mark:
         """Answer packets toward ``toward`` with ICMP unreachable; drop those of the other direction."""
         ...
 
     async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark: ...
 
-    async def masquerade(self, timeout_s: int, on_expiry: str) -> Mark: ...
+    async def masquerade(self, timeout_s: int, on_expiry: OnExpiry) -> Mark: ...
 
     async def mapped(self, flow: Flow) -> bool:
         """Return whether the router still knows the masqueraded connection."""
@@ -118,10 +121,17 @@ class Path(Protocol):
 class Lab(Protocol):
     """Two hosts and what lies between."""
 
-    kind: str
-    client: Host
-    server: Host
-    path: Path
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def client(self) -> Host: ...
+
+    @property
+    def server(self) -> Host: ...
+
+    @property
+    def path(self) -> Path: ...
 
     def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
         """Have ``call`` told of every packet of ``flow`` that the router sees; None ends it."""
@@ -129,6 +139,10 @@ class Lab(Protocol):
 
     def drain(self) -> None:
         """Take in every packet captured so far."""
+        ...
+
+    def lost_packets(self) -> int:
+        """Return how many packets the capture had no room for: it can prove nothing about those."""
         ...
 
     def describe(self) -> dict[str, Any]: ...

@@ -1,7 +1,7 @@
 """What a person sees while a trial runs: what happened when, what is still to come, and how much time is left.
 
-Everything goes to standard error; standard output is for records. On a terminal the last line counts down; elsewhere only
-what happened is printed. The countdown is drawn by a thread of its own: the engine never ticks for it.
+Everything goes to standard error; standard output is for records. On a terminal the last line counts down;
+elsewhere only what happened is printed. The countdown is drawn by a thread of its own: the engine never ticks for it.
 """
 
 import time
@@ -15,6 +15,7 @@ from rich.text import Text
 from harness.labs.protocols import Mark
 from harness.observe.segments import Segment
 from harness.predict.situation import Prediction, Step
+from harness.report.table import predicted
 from harness.scene.stage import notable
 from harness.units import format_duration
 
@@ -71,7 +72,7 @@ class Terminal:
 
     def _on_prediction(self, at: float, prediction: Prediction, fault_at: float) -> None:
         self._coming = prediction.steps
-        self._line(None, "predicted: " + outlook(prediction), "cyan")
+        self._line(None, f"predicted: {predicted(prediction)}", "cyan")
 
     def _on_watching(self, at: float, until: float) -> None:
         self._ends_at = until
@@ -127,16 +128,3 @@ class Terminal:
         elif following is None and self._ends_at is not None:
             text += f"watching for another {format_duration(max(0.0, self._ends_at - time.monotonic()))}"
         return Text(text, style="dim")
-
-
-def outlook(prediction: Prediction) -> str:
-    """Return what is to be expected, in one line."""
-    if prediction.earliest_s is None:
-        return {"missed": "never", "survived": "nothing; the connection lives"}.get(
-            prediction.verdict, prediction.verdict
-        )
-    latest = "" if prediction.latest_s is None else f" to {format_duration(prediction.latest_s)}"
-    interval = f"{format_duration(prediction.earliest_s)}{latest or ' or later'}"
-    if prediction.exact_s is not None:
-        return f"{prediction.sign} by {prediction.by} after {prediction.exact_s:.3f} s ({interval})"
-    return f"{prediction.sign} by {prediction.by} after {interval}"

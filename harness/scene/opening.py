@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
+from harness.events import Tell
 from harness.faults.base import End, Fault
 from harness.labs.protocols import Flow, Lab
-from harness.events import Tell
 from harness.scene.stage import Stage
 from harness.spec.settings import Asked, Settings
-from harness.spec.sides import SIDES, other
+from harness.spec.sides import SIDES, Side, other
 from harness.spec.trial import Trial
 
 _numbers = itertools.count()
@@ -24,7 +24,7 @@ async def open_stage(lab: Lab, trial: Trial, fault: Fault, tell: Tell) -> Stage:
     Raises Refused where the kernel refuses a setting, EndpointGone where a process does not answer.
     """
     conn = f"c{next(_numbers)}"
-    ends = {}
+    ends: dict[Side, End] = {}
     for side in SIDES:
         own = fault.own_process and side == other(trial.survivor)
         host = lab.client if side == "client" else lab.server
@@ -52,7 +52,7 @@ async def begin_connect(stage: Stage) -> dict[str, Any]:
     )
 
 
-async def _establish(stage: Stage, ends: dict[str, End], address: str) -> None:
+async def _establish(stage: Stage, ends: dict[Side, End], address: str) -> None:
     await ends["client"].ask("connect", host=address, port=stage.flow.server_port)
     await stage.hears(ends["server"], "accepted")
     # One ping each way: the programs, not just the kernels, have met, and both ends have measured the round trip.

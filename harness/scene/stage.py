@@ -5,16 +5,17 @@ Instants are CLOCK_MONOTONIC seconds.
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
+from harness.events import Tell
 from harness.faults.base import End, Fault
 from harness.labs.protocols import Flow, Lab
 from harness.observe.packets import Packet
 from harness.observe.segments import Segment
 from harness.observe.trace import FlowKey, Trace
-from harness.events import Tell
 from harness.spec.settings import Settings
-from harness.spec.sides import other
+from harness.spec.sides import Side, other
 from harness.spec.trial import Trial
 
 _EVENT_WITHIN_S = 10.0
@@ -23,7 +24,7 @@ _EVENT_WITHIN_S = 10.0
 class Stage:
     """The Scene that faults work on (faults/base.py), and all that the experiment knows beside."""
 
-    def __init__(self, lab: Lab, trial: Trial, fault: Fault, flow: Flow, ends: dict[str, End], tell: Tell) -> None:
+    def __init__(self, lab: Lab, trial: Trial, fault: Fault, flow: Flow, ends: dict[Side, End], tell: Tell) -> None:
         self.lab, self.trial, self.fault, self.flow, self.tell = lab, trial, fault, flow, tell
         self.survivor = ends[trial.survivor]
         self.peer = ends[other(trial.survivor)]
@@ -33,7 +34,7 @@ class Stage:
         self.survivor_gone = False  # connect: the socket is closed by the time that it has failed
         self.changed = asyncio.Event()  # a packet was seen or an event heard: look again
         for end in ends.values():
-            end.endpoint.listen_to(end.conn, lambda event, end=end: self._hear(end, event))
+            end.endpoint.listen_to(end.conn, partial(self._hear, end))
         lab.on_packets(flow, self._see)
 
     def _hear(self, end: End, event: dict[str, Any]) -> None:

@@ -17,7 +17,10 @@ _IN_FLIGHT_S = 0.002
 
 
 class Evidence(msgspec.Struct, kw_only=True):
-    """What was seen of one trial, for the proof. Counts are of segments within [fault, sign]."""
+    """What was seen of one trial, for the proof. Counts are of segments within [fault, sign].
+
+    ``goodbye``: FIN or RST reached the survivor. ``mapping``: whether the NAT knew the connection after the fault.
+    """
 
     survivor: SocketSeen | None = None
     peer: str = "unknown"
@@ -27,10 +30,10 @@ class Evidence(msgspec.Struct, kw_only=True):
     dropped: int = 0
     probes: int = 0
     retransmissions: int = 0
-    fin_or_rst_to_survivor: bool = False
+    goodbye: bool = False
+    rst_to_survivor: int = 0
     icmp_to_survivor: int = 0
     rst_from_survivor_at: float | None = None
-    forwarded_after_heal: bool | None = None
     mapping: bool | None = None
     capture_complete: bool = True
 
@@ -91,13 +94,17 @@ def _unanswered_ping(stage: Stage, state: dict[str, Any]) -> float | None:
     every, due = stage.trial.asked.heartbeat_s, state.get("ping_due")
     if every is None or due is None:
         return None
-    if state["awaiting_pong"]:
-        return due / 1e9 - every * (1 + state["unanswered"])
-    return due / 1e9
+    unanswered = 1 + state["unanswered"] if state["awaiting_pong"] else 0
+    return float(due / 1e9 - every * unanswered)
 
 
-async def evidence(stage: Stage, mark: Mark, survivor: SocketSeen | None, until: float) -> Evidence:
-    """Return what proves, or fails to prove, that the fault was what it claims, up to the instant ``until``."""
+async def evidence(
+    stage: Stage, mark: Mark, survivor: SocketSeen | None, until: float, mapping: bool | None = None
+) -> Evidence:
+    """Return what proves, or fails to prove, that the fault was what it claims, up to the instant ``until``.
+
+    ``survivor`` and ``mapping`` were looked up right after the fault.
+    """
     stage.lab.drain()
     trace, side, after = stage.trace, stage.survivor.side, mark.after / 1e9
     heard = trace.to(side, after, until)
@@ -112,7 +119,10 @@ async def evidence(stage: Stage, mark: Mark, survivor: SocketSeen | None, until:
         dropped=len(trace.dropped(after, until)),
         probes=len(trace.probes(side, after, until)),
         retransmissions=sum(1 for s in said if s.again and s.role in ("retransmission", "syn", "fin")),
-        fin_or_rst_to_survivor=any(s.role in ("fin", "rst") for s in heard),
+        goodbye=any(s.role in ("fin", "rst") for s in trace.to(side, mark.before / 1e9)),
         icmp_to_survivor=sum(1 for s in heard if s.role == "icmp"),
+        rst_to_survivor=sum(1 for s in heard if s.role == "rst"),
+        mapping=mapping,
+        capture_complete=stage.lab.lost_packets() == 0,
         rst_from_survivor_at=None if rst is None else rst.at,
     )

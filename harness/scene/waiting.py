@@ -19,16 +19,21 @@ from harness.scene.stage import Stage
 
 # A prediction that is wrong must have time to show it.
 _LONGER, _LONGER_S = 1.10, 2.0
+_ANSWER_WITHIN_S = 2.0
 _BLACK_HOLE = Effect(to_peer="drop", to_survivor="drop", peer="dead")
 
 
 class Watched(msgspec.Struct, kw_only=True):
-    """How the wait ended. Instants are CLOCK_MONOTONIC seconds."""
+    """How the wait ended. Instants are CLOCK_MONOTONIC seconds.
+
+    ``answered``: after an outage of which nothing was felt, the survivor asked, and the peer answered or did not.
+    """
 
     sign: dict[str, Any] | None = None
     until: float
     healed: Mark | None = None
     recovered_at: float | None = None
+    answered: bool | None = None
 
 
 def never(stage: Stage, survivor: SocketSeen | None, prediction: Prediction) -> bool:
@@ -78,6 +83,8 @@ async def watch(stage: Stage, mark: Mark, until: float, wanted: Prediction) -> W
                     break
             if not await _something_new(stage, until, healing):
                 break
+        if watched.healed is not None and watched.sign is None and watched.recovered_at is None:
+            watched.answered = await _answers(stage)
     finally:
         if healing is not None and not healing.done():
             healing.cancel()
@@ -108,6 +115,19 @@ async def _heal_at(stage: Stage, instant: float) -> Mark:
     healed = await stage.fault.heal(stage)
     stage.tell("healed", at=healed.at_s)
     return healed
+
+
+async def _answers(stage: Stage) -> bool:
+    """Ping the peer and say whether it answers: the proof that a silent connection has survived."""
+    before = sum(1 for event in stage.survivor.heard if event["event"] == "pong")
+    await stage.survivor.ask("ping")
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            while sum(1 for event in stage.survivor.heard if event["event"] == "pong") == before:
+                await stage.look_again()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _heard_again(stage: Stage, healed: Mark) -> float | None:

@@ -17,7 +17,7 @@ from harness.spec.trial import TRAFFIC
 class Option(msgspec.Struct, frozen=True):
     """``parse`` turns what was typed into its value, raising Refused; ``default`` is the value when nothing was.
 
-    ``field``: the name of the value where it differs from the option's; ``is_flag``: it is given or not, without a value.
+    ``field``: the name of the value where it differs from the option's; ``is_flag``: given or not, without a value.
     """
 
     name: str
@@ -113,7 +113,10 @@ TRIAL = (
         field="traffic",
     ),
     Option(
-        "survivor", "which end is measured: client or server", choice("--survivor", "client", "server"), field="survivor"
+        "survivor",
+        "which end is measured: client or server",
+        choice("--survivor", "client", "server"),
+        field="survivor",
     ),
     Option("ipv", "IP version: 4 or 6", lambda text: int(choice("--ipv", "4", "6")(text)), default=4, field="ipv"),
     Option(
@@ -132,6 +135,7 @@ RUN = (
     Option("json", "print the records, one JSON object a line, on standard output", bool, default=False, is_flag=True),
     Option("pcap", "keep the packets in the run's folder, for Wireshark", bool, default=False, is_flag=True),
 )
+
 
 def parse(options: tuple[Option, ...], typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return field: value of what was typed; what was not typed has its default. Raises Refused."""

@@ -47,7 +47,5 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def over(self, base: Settings) -> Settings:
         """Return ``base`` with everything that was asked for laid over it."""
-        given = {
-            name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None
-        }
+        given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
         return msgspec.structs.replace(base, keepalive=self.idle_s is not None, **given)

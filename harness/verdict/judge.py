@@ -1,8 +1,8 @@
 """What was detected, and whether it is what the kernel's timers said.
 
 A program learns of its kernel's timer a little later: it has to be woken and run. That lateness is the machine's, not
-the kernel's, and is allowed for by ``WAKE_S``; where the kernel's own instant was seen on the wire (the RST that a dying
-keepalive sends), that instant is judged, with no allowance but the fault's own uncertainty.
+the kernel's, and is allowed for by ``WAKE_S``; where the kernel's own instant was seen on the wire (the RST that a
+dying keepalive sends), that instant is judged, with no allowance but the fault's own uncertainty.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Judges the evidence: was the connection really what the fault claims when the clock started?
 
-Half-open (RFC 9293 3.5.1) means here: the survivor's socket still ESTABLISHED after the fault, the peer gone or cut off,
-and not one segment delivered to the survivor from the fault to the sign.
+Half-open (RFC 9293 3.5.1) means here: the survivor's socket still ESTABLISHED after the fault, the peer gone or cut
+off, and not one segment delivered to the survivor from the fault to the sign.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from harness.faults.base import Claim
 from harness.scene.survey import Evidence
 from harness.verdict.record import Proof
 
+_HALF_OPEN: tuple[Claim, ...] = ("half-open", "vanished")
 
 
 def prove(claim: Claim, evidence: Evidence) -> Proof:
@@ -19,7 +20,7 @@ def prove(claim: Claim, evidence: Evidence) -> Proof:
         missing = "the capture lost packets, so silence is not shown"
     state = None if evidence.survivor is None else evidence.survivor.state
     return Proof(
-        half_open=missing is None and claim in ("half-open", "vanished"),
+        half_open=missing is None and (claim in _HALF_OPEN or (claim == "forgotten" and not evidence.mapping)),
         holds=missing is None,
         claim=claim,
         survivor_state=state,
@@ -75,6 +76,8 @@ def _forgotten(evidence: Evidence) -> str | None:
         return lacking
     if evidence.mapping is None:
         return "the router was not asked for its mapping"
+    if not evidence.mapping and evidence.to_survivor > evidence.rst_to_survivor:
+        return "something reached the survivor after the mapping was gone"
     return None
 
 
@@ -93,13 +96,11 @@ def _one_way(evidence: Evidence) -> str | None:
 def _outage(evidence: Evidence) -> str | None:
     if (lacking := _established(evidence)) is not None:
         return lacking
-    if evidence.forwarded_after_heal is False:
-        return "packets were still dropped after the link was healed"
     return None
 
 
 def _closed(evidence: Evidence) -> str | None:
-    if not evidence.fin_or_rst_to_survivor:
+    if not evidence.goodbye:
         return "neither FIN nor RST reached the survivor"
     return None
 

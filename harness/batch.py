@@ -1,0 +1,58 @@
+"""Many trials at the same time in one lab: trials as JSON lines on standard input, records on standard output.
+
+``python -m harness.batch``. One loop holds them all, each with its own moments. What belongs to a whole host or router
+(tcp_retries2, a NAT, an MTU) must be the same for all trials of a batch: ``rooms`` sorts trials so that it is.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterable
+
+import msgspec
+
+from harness.events import Teller
+from harness.experiment import run_trial
+from harness.labs.local import NetnsLab, go_private
+from harness.predict.situation import Kernel
+from harness.runner import this_kernel
+from harness.spec.trial import Trial
+from harness.verdict.record import Record
+
+_WIDE_FAULTS = ("expire-nat", "shrink-mtu")
+
+
+def rooms(trials: Iterable[Trial]) -> list[list[Trial]]:
+    """Return the trials in groups that can share a lab."""
+    found: dict[object, list[Trial]] = {}
+    for trial in trials:
+        wide = (trial.fault, tuple(sorted(trial.options.items()))) if trial.fault in _WIDE_FAULTS else None
+        found.setdefault((trial.asked.retries2, wide), []).append(trial)
+    return list(found.values())
+
+
+async def run_together(trials: list[Trial], kernel: Kernel) -> None:
+    """Run all ``trials`` at once in one lab and print each record as it comes."""
+    lab = await NetnsLab.build(kernel)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for trial in trials:
+                group.create_task(_one(lab, kernel, trial))
+    finally:
+        await lab.close()
+
+
+async def _one(lab: NetnsLab, kernel: Kernel, trial: Trial) -> None:
+    record: Record = await run_trial(lab, kernel, trial, Teller())
+    sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    trials = [msgspec.json.decode(line, type=Trial) for line in sys.stdin.buffer]
+    kernel = this_kernel()
+    go_private()
+    asyncio.run(run_together(trials, kernel))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""What the survivor's kernel does by itself: which of its timers runs, and how that ends.
+
+Facts: net/ipv4/tcp_timer.c: data that is unacknowledged or unsent silences keepalive (tcp_keepalive_timer), so of the
+three timers exactly one decides at any time; measured. Times in ticks.
+"""
+
+import msgspec
+
+from harness.predict.connect import Syn
+from harness.predict.course import FATE_OF, Course, Fate, Trace
+from harness.predict.keepalive import Keepalive
+from harness.predict.path import path_of
+from harness.predict.persist import Persist
+from harness.predict.reject import rejected
+from harness.predict.retransmit import Retransmission
+from harness.predict.situation import Situation
+from harness.predict.wheel import Moment, Wheel
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One way in which the kernel's part may end. ``timer``: the one that decides it."""
+
+    fate: Fate
+    timer: str
+    when: Moment
+
+
+class Story(msgspec.Struct):
+    """``events`` is empty if no timer will ever decide anything. ``determined``: Linux leaves nothing to chance.
+
+    ``data_at``: from then on data is unacknowledged, so that keepalive is silent.
+    """
+
+    events: list[Event]
+    trace: Trace
+    determined: bool = True
+    data_at: int | None = None
+
+    def take(self, course: Course, timer: str) -> None:
+        self.events += [Event(end.fate, timer, end.when) for end in course.endings if end.fate != "silenced"]
+        for what, (lo, hi) in course.trace.items():
+            first, last = self.trace.get(what, (lo, hi))
+            self.trace[what] = (min(first, lo), max(last, hi))
+
+
+def story(s: Situation, wheel: Wheel) -> Story:
+    """Tell what the kernel does in the filled-in situation ``s``."""
+    if s.traffic == "connect":
+        return _connect(s, wheel)
+    told = Story([], {})
+    if s.traffic == "blocked" or (s.window_closed_at is not None and s.effect.peer in ("full", "hung")):
+        closed = wheel.at(s.window_closed_at if s.window_closed_at is not None else s.fault_at)
+        persist = Persist(wheel, s.settings, path_of(s, wheel), s.rto_s, s.srtt_s)
+        told.take(persist.run(closed), "zero-window")
+        return told
+    written = _data_at(s)
+    full = s.traffic in ("write", "stream") and s.unacked_at is not None and written == s.unacked_at
+    data = _Data(s, wheel, written, full)
+    told.data_at = data.tick
+    silenced = data.tick is not None
+    if s.settings.keepalive:
+        silenced = _keepalive(s, wheel, told, data.tick)
+    if data.tick is not None and silenced:
+        data.follow(told)
+    return told
+
+
+def _data_at(s: Situation) -> float | None:
+    """When data is first sent that may go unacknowledged: a write, or a heartbeat."""
+    instants = [at for at in (s.unacked_at, s.ping_at if s.settings.heartbeat_s else None) if at is not None]
+    return min(instants, default=None)
+
+
+def _connect(s: Situation, wheel: Wheel) -> Story:
+    told = Story([], {})
+    called = wheel.at(s.fault_at)
+    path = path_of(s, wheel)
+    if path.during in ("ack", "rst"):
+        told.events.append(Event(FATE_OF[path.during], "syn-retries", called))
+        return told
+    course = Syn(wheel, s.settings, path).run(called)
+    told.take(course, "syn-retries")
+    # The ICMP error may come before connect() lets go of the socket, and then only the next one counts.
+    told.determined = not course.fates & {"icmp", "chance"}
+    return told
+
+
+def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> bool:
+    """Follow the keepalive timer; return whether data may silence it before it decides anything."""
+    assert s.heard_at is not None and s.armed_at is not None
+    path = path_of(s, wheel)
+    timer = Keepalive(wheel, s.settings, path, written)
+    armed = wheel.at(s.armed_at, s.heard_at)
+    first = timer.pending(armed, s.heard_at, int(s.srtt_s * wheel.hz))
+    if s.mapping_expires_at is not None and wheel.tick(s.heard_at) >= armed.lo + timer.idle:
+        return written is not None  # probes have been holding the mapping all along
+    if path.during == "ack" and path.after == "ack":
+        return written is not None
+    if first is None:
+        told.determined = False
+        first = timer.sometime(s.heard_at)
+    course = timer.run(first)
+    kept = course.ending("kept")
+    if kept is not None and s.mapping_expires_at is not None:
+        lasts = wheel.tick(s.mapping_expires_at) - wheel.tick(s.heard_at)
+        course.endings = [end for end in course.endings if end.fate != "kept"]
+        if max(timer.idle, timer.interval) + wheel.granule(max(timer.idle, timer.interval)) > lasts:
+            # The next pause may be longer than the first: the mapping may expire in it after all.
+            told.determined = False
+            again = msgspec.structs.replace(path, fault=kept.lo + 1)
+            late = Keepalive(wheel, s.settings, again, written)
+            course = late.run(wheel.arm(kept.restarted(), timer.interval, fired=True))
+    if s.effect.to_peer == "drop" and s.effect.to_survivor == "pass" and s.traffic == "listen":
+        # The peer goes on talking until its own window of unacknowledged data is full.
+        told.determined = False
+        longer = wheel.at(s.heard_at).later(wheel.tick_from(0.5 + 2 * s.rto_s))
+        for what, (lo, hi) in list(course.trace.items()):
+            course.trace[what] = (lo, hi + longer.since_hi + wheel.granule(timer.idle))
+        course.endings = [
+            msgspec.structs.replace(
+                end, when=end.when.joined(end.when.later(longer.since_hi + wheel.granule(timer.idle)))
+            )
+            for end in course.endings
+        ]
+    told.take(course, "keepalive")
+    told.determined = told.determined and "chance" not in course.fates
+    return "silenced" in course.fates
+
+
+class _Data:
+    """The data that may go unacknowledged, and what the kernel does about it."""
+
+    def __init__(self, s: Situation, wheel: Wheel, written: float | None, full: bool) -> None:
+        self.s, self.wheel, self.full = s, wheel, full
+        self.path = path_of(s, wheel, full=full)
+        self.written = None if written is None else wheel.at(written)
+        self.tick = None
+        if self.written is None:
+            return
+        after = self.path.heal is not None and self.written.lo >= self.path.heal
+        mapped = s.mapping_expires_at is not None and self.written.lo < self.path.fault
+        self.reply = self.path.after if after else "ack" if mapped else self.path.during
+        if self.reply != "ack":
+            self.tick = self.written.lo
+
+    def follow(self, told: Story) -> None:
+        assert self.written is not None
+        s, wheel = self.s, self.wheel
+        timer = Retransmission(wheel, s.settings, self.path, s.rto_s, s.srtt_s)
+        if self.reply == "rst":
+            told.events.append(Event("reset", "retries", self.written))
+            return
+        if self.reply == "icmp":
+            told.determined = False
+            told.take(rejected(timer, self.written), "retries")
+            return
+        stream = s.traffic == "stream"
+        course = timer.run(self.written, s.segments, stream=stream)
+        told.take(course, "retries")
+        if stream or s.effect.to_peer == "big-drop" or "chance" in course.fates:
+            told.determined = False

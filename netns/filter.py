@@ -1,0 +1,250 @@
+"""Packet faults in the router: nft(8) rules in the path of forwarded packets, through netlink.
+
+Each kind of fault is one rule that looks the packet up in a set: IP version, source port and destination port, as
+they stand in the packet. The rules are made beforehand (the commonest) or with their first use; injecting is adding
+the flow's keys to the set, both directions in one batch, in force when the system call returns.
+Instants are CLOCK_MONOTONIC nanoseconds.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from netns import nft
+from netns.errors import LabError
+from netns.namespace import Namespace
+from netns.nat import Mapping, Nat
+from netns.netlink import NetlinkRefusal, Stamps
+from netns.wiring import CLIENT, SERVER
+
+Toward = Literal["client", "server"]
+
+_SIDES = {"client": CLIENT, "server": SERVER}
+_KEY_LENGTH = 8
+_NFPROTO = {4: 2, 6: 10}
+_UNREACHABLE = {"net": nft.ICMPX_NO_ROUTE, "host": nft.ICMPX_HOST, "admin": nft.ICMPX_ADMIN}
+_FORWARD, _OUTPUT = "forward", "output"
+_MODULES = "nf_tables nft_reject_inet nft_numgen"
+# The least that IPv4 (RFC 791) lets a link carry.
+_LEAST_MTU = 68
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One TCP connection through the router. ``ipv``: 4 or 6."""
+
+    ipv: int
+    client_port: int
+    server_port: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """A change to the router: the kernel made it between ``before_ns`` and ``after_ns``.
+
+    ``undo()`` takes it back and returns a Done of its own; calling it again does nothing and returns the same.
+    """
+
+    before_ns: int
+    after_ns: int
+    undo: Callable[[], "Done"]
+
+
+class Filter:
+    """The faults of one router. Use it from one thread at a time."""
+
+    def __init__(self, router: Namespace) -> None:
+        self._router = router
+        self._netlink = router.call(nft.open_nft)
+        # Which injections want a key in a set: it leaves the set with the last of them.
+        self._wanted: dict[tuple[str, bytes], set[object]] = {}
+        self._rules: set[str] = set()
+        self._past: Counter[str] = Counter()
+        self._mtus: dict[Toward, int] = {}
+        self._nat: Nat | None = None
+        try:
+            messages = [nft.new_table(), nft.new_chain(_FORWARD, nft.FORWARD), *self._new_rule("cut", nft.drop())]
+            self._send(messages)
+        except BaseException:
+            self._netlink.close()
+            raise
+
+    def close(self) -> None:
+        """Take everything out of the router."""
+        try:
+            if self._nat:
+                self._nat.stop()
+            self._netlink.send(nft.batch([nft.delete_table()]))
+        finally:
+            self._netlink.close()
+
+    def cut(self, flow: Flow, to_client: bool = True, to_server: bool = True) -> Done:
+        """Drop the flow's packets: the pure black hole."""
+        return self._inject([("cut", _keys(flow, to_client, to_server))], [])
+
+    def uncut(self, flow: Flow, to_client: bool = True, to_server: bool = True) -> Done:
+        """Take back every cut of the flow, whoever made it. Undoing this cuts again what it healed."""
+        keys = [key for key in _keys(flow, to_client, to_server) if ("cut", key) in self._wanted]
+        for key in keys:
+            del self._wanted["cut", key]
+        stamps = self._send([nft.delete_elements("cut", keys)] if keys else [])
+        return Done(*stamps, _once(lambda: self._inject([("cut", keys)], [])))
+
+    def lossy(self, flow: Flow, percent: float, to_client: bool = True, to_server: bool = True) -> Done:
+        """Drop ``percent`` of the flow's packets at random, to a hundredth of a percent."""
+        if not 0 <= percent <= 100:
+            raise LabError(f"a loss of {percent} % cannot be had; 0 to 100 can")
+        name = f"lossy-{round(percent * 100)}"
+        return self._inject(
+            [(name, _keys(flow, to_client, to_server))], self._rule(name, nft.match_chance(percent) + nft.drop())
+        )
+
+    def reject(self, flow: Flow, kind: Literal["host", "net", "admin"], toward: Toward = "server") -> Done:
+        """Answer packets toward ``toward`` with ICMP unreachable (RFC 792, RFC 4443); drop the other direction's."""
+        if kind not in _UNREACHABLE:
+            raise LabError(f"an ICMP unreachable of kind {kind!r} cannot be had; host, net and admin can")
+        name = f"reject-{kind}"
+        rejected, dropped = (
+            _keys(flow, toward == "client", toward == "server"),
+            _keys(flow, toward == "server", toward == "client"),
+        )
+        rule = self._rule(name, nft.reject(nft.REJECT_ICMPX, _UNREACHABLE[kind]))
+        return self._inject([(name, rejected), ("cut", dropped)], rule)
+
+    def reset(self, flow: Flow, to_client: bool = True, to_server: bool = True) -> Done:
+        """Answer the flow's packets (toward the client, toward the server) with RST to their sender."""
+        return self._inject(
+            [("reset", _keys(flow, to_client, to_server))], self._rule("reset", nft.reject(nft.REJECT_RST))
+        )
+
+    def shrink_mtu(self, toward: Toward, mtu: int) -> Done:
+        """Make the path toward that host a PMTU black hole (RFC 2923): longer packets vanish without an ICMP error.
+
+        By a rule, not by the device's MTU: a veth with a smaller MTU would drop what it receives as well, and below
+        1280 bytes it would lose IPv6 altogether.
+        """
+        if not _LEAST_MTU <= mtu <= 65535:
+            raise LabError(f"an MTU of {mtu} cannot be had; {_LEAST_MTU} to 65535 can")
+        stamps = self._set_mtus({**self._mtus, toward: mtu})
+        return Done(*stamps, _once(lambda: self.restore_mtu(toward)))
+
+    def restore_mtu(self, toward: Toward) -> Done:
+        """Let packets of all lengths through again."""
+        before = dict(self._mtus)
+        stamps = self._set_mtus({side: mtu for side, mtu in self._mtus.items() if side != toward})
+        return Done(*stamps, _once(lambda: _final(self._set_mtus(before))))
+
+    def counters(self) -> dict[str, int]:
+        """Packets that each kind of fault has dropped or refused so far, by name, and in "total"."""
+        counts = Counter(self._past)
+        counts.update(nft.dropped(self._netlink))
+        return {**counts, "total": counts.total()}
+
+    def masquerade(self, timeout_s: int, on_expiry: Literal["silent", "reset"] = "silent") -> Done:
+        """Have the router translate what the client opens, and forget a connection idle for ``timeout_s`` (see Nat)."""
+        self._remember("nat-")
+        nat = self._nat = self._nat or Nat(self._router, self._netlink)
+        stamps = nat.start(timeout_s, on_expiry)
+        return Done(*stamps, _once(self.unmasquerade))
+
+    def unmasquerade(self) -> Done:
+        """Forward untranslated again. Connections made through the translation do not survive it."""
+        self._remember("nat-")
+        stamps = self._nat.stop() if self._nat else self._send([])
+        return _final(stamps)
+
+    def mappings(self) -> list[Mapping]:
+        """The connections that the router translates at this instant."""
+        return self._nat.mappings() if self._nat else []
+
+    def forget(self, flow: Flow) -> Done:
+        """Have the router forget the flow's mapping, as after its reboot. It cannot be undone: undo does nothing."""
+        if self._nat is None:
+            raise LabError("the router translates nothing: masquerade first")
+        return _final(self._nat.forget(flow.ipv, flow.client_port, flow.server_port))
+
+    def _inject(self, keys_by_set: Sequence[tuple[str, list[bytes]]], making: Sequence[nft.Message]) -> Done:
+        """Add keys to sets, in one batch with what makes those sets. Undoing takes out those nobody else wants."""
+        places = [(name, key) for name, keys in keys_by_set for key in keys]
+        additions = [nft.add_elements(name, keys) for name, keys in keys_by_set if keys]
+        stamps = self._send([*making, *additions])
+        token = object()
+        for place in places:
+            self._wanted.setdefault(place, set()).add(token)
+        self._rules.update(name for name, _ in keys_by_set)
+        return Done(*stamps, _once(lambda: self._heal(places, token)))
+
+    def _heal(self, places: Sequence[tuple[str, bytes]], token: object) -> Done:
+        messages = []
+        for name, key in places:
+            wanting = self._wanted.get((name, key), set())
+            if token in wanting:
+                wanting.remove(token)
+                if not wanting:
+                    del self._wanted[name, key]
+                    messages.append(nft.delete_elements(name, [key]))
+        return _final(self._send(messages))
+
+    def _rule(self, name: str, action: list[nft.Expression]) -> list[nft.Message]:
+        """What makes the set ``name`` and its rule, unless they are there already."""
+        return [] if name in self._rules else self._new_rule(name, action)
+
+    def _new_rule(self, name: str, action: list[nft.Expression]) -> list[nft.Message]:
+        match = [
+            *nft.match_tcp(),
+            nft.load_meta("NFPROTO"),
+            nft.load_payload(nft.TRANSPORT_HEADER, 0, 4, nft.REGISTER_2),
+            nft.lookup(name),
+        ]
+        return [nft.new_set(name, 1, _KEY_LENGTH), nft.new_rule(_FORWARD, name, match + action)]
+
+    def _set_mtus(self, mtus: dict[Toward, int]) -> Stamps:
+        self._remember("mtu-")
+        messages = [nft.new_chain("mtu", nft.FORWARD), nft.flush_chain("mtu")]
+        for toward, mtu in mtus.items():
+            match = nft.match_index("OIF", _SIDES[toward].index) + nft.match_longer(mtu)
+            messages.append(nft.new_rule("mtu", f"mtu-{toward}", match + nft.drop()))
+        stamps = self._send(messages)
+        self._mtus = mtus
+        return stamps
+
+    def _remember(self, prefix: str) -> None:
+        """Keep the counts of the rules so called, which are about to go."""
+        counts = nft.dropped(self._netlink).items()
+        self._past.update({name: count for name, count in counts if name.startswith(prefix)})
+
+    def _send(self, messages: Sequence[nft.Message]) -> Stamps:
+        try:
+            return self._netlink.send(nft.batch(messages))
+        except NetlinkRefusal as refusal:
+            raise nft.missing(refusal, "this packet fault", _MODULES) from refusal
+
+
+def _keys(flow: Flow, to_client: bool, to_server: bool) -> list[bytes]:
+    """The keys of the flow's packets in the given directions. (One key does for both if its ports are equal.)"""
+    if flow.ipv not in _NFPROTO:
+        raise LabError(f"IP version {flow.ipv} cannot be had; 4 and 6 can")
+    # `meta nfproto` fills its register's other three bytes with zeros.
+    version = bytes([_NFPROTO[flow.ipv], 0, 0, 0])
+    client, server = flow.client_port.to_bytes(2, "big"), flow.server_port.to_bytes(2, "big")
+    chosen = ((to_client, version + server + client), (to_server, version + client + server))
+    return list(dict.fromkeys(key for wanted, key in chosen if wanted))
+
+
+def _once(act: Callable[[], Done]) -> Callable[[], Done]:
+    """``act`` on the first call; its result again on all others."""
+    results: list[Done] = []
+
+    def once() -> Done:
+        if not results:
+            results.append(act())
+        return results[0]
+
+    return once
+
+
+def _final(stamps: Stamps) -> Done:
+    """A Done whose undoing does nothing."""
+    done: Done = Done(*stamps, lambda: done)
+    return done
