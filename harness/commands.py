@@ -29,6 +29,8 @@ def _without(fault: type[Fault]) -> set[str]:
         without.add("traffic")
     if fault.traffics == ("connect",):
         without.add("quiet")
+    if "write" not in fault.traffics:
+        without.add("write-after")
     return without
 
 
@@ -39,6 +41,8 @@ def trials_of(fault: type[Fault], typed: Mapping[str, Any]) -> list[Trial]:
     values["traffic"] = values["traffic"] or fault.traffics[0]
     if values["traffic"] not in fault.traffics:
         raise Refused(f"--traffic: {fault.name} takes {', '.join(fault.traffics)}; not {values['traffic']}")
+    if values["write_after_s"] and values["traffic"] != "write":
+        raise Refused("--write-after has no effect without --traffic write; give that as well, or leave it out")
     options = parse(fault.options, typed)
     settings = asked(typed)
     return [

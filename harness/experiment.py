@@ -40,13 +40,16 @@ async def run_trial(lab: Lab, kernel: Kernel, trial: Trial, tell: Tell) -> Recor
         tell("fault", at=mark.at_s, mark=mark)
         survivor = await stage.survivor.host.socket(stage.flow)
         mapping = await lab.path.mapped(stage.flow) if fault.claim == "forgotten" else None
-        await traffic.strike(stage)
+        striking = asyncio.create_task(traffic.strike(stage, mark.at_s))
+        if not trial.write_after_s:
+            await striking
         situation = await survey.situation(stage, kernel, mark, known)
         prediction = predict(situation)
         tell("prediction", prediction=prediction, fault_at=mark.at_s)
         at_once = trial.limit_s is None and never(stage, survivor, prediction)
         until = time.monotonic() if at_once else mark.at_s + limit_s(stage, situation, prediction)
         watched = await watch(stage, mark, until, prediction)
+        striking.cancel()
         # Told again with what came after the fault: when a write got stuck, when a heartbeat was due.
         situation = await survey.situation(stage, kernel, mark, known)
         evidence = await survey.evidence(stage, mark, survivor, watched.until, mapping)

@@ -81,15 +81,15 @@ class Filter:
 
     def cut(self, flow: Flow, to_client: bool = True, to_server: bool = True) -> Done:
         """Drop the flow's packets: the pure black hole."""
-        return self._inject([("cut", _keys(flow, to_client, to_server))], [])
+        return self._inject([("cut", keys(flow, to_client, to_server))], [])
 
     def uncut(self, flow: Flow, to_client: bool = True, to_server: bool = True) -> Done:
         """Take back every cut of the flow, whoever made it. Undoing this cuts again what it healed."""
-        keys = [key for key in _keys(flow, to_client, to_server) if ("cut", key) in self._wanted]
-        for key in keys:
+        cut = [key for key in keys(flow, to_client, to_server) if ("cut", key) in self._wanted]
+        for key in cut:
             del self._wanted["cut", key]
-        stamps = self._send([nft.delete_elements("cut", keys)] if keys else [])
-        return Done(*stamps, _once(lambda: self._inject([("cut", keys)], [])))
+        stamps = self._send([nft.delete_elements("cut", cut)] if cut else [])
+        return Done(*stamps, once(lambda: self._inject([("cut", cut)], [])))
 
     def lossy(self, flow: Flow, percent: float, to_client: bool = True, to_server: bool = True) -> Done:
         """Drop ``percent`` of the flow's packets at random, to a hundredth of a percent."""
@@ -97,7 +97,7 @@ class Filter:
             raise LabError(f"a loss of {percent} % cannot be had; 0 to 100 can")
         name = f"lossy-{round(percent * 100)}"
         return self._inject(
-            [(name, _keys(flow, to_client, to_server))], self._rule(name, nft.match_chance(percent) + nft.drop())
+            [(name, keys(flow, to_client, to_server))], self._rule(name, nft.match_chance(percent) + nft.drop())
         )
 
     def reject(self, flow: Flow, kind: Literal["host", "net", "admin"], toward: Toward = "server") -> Done:
@@ -106,8 +106,8 @@ class Filter:
             raise LabError(f"an ICMP unreachable of kind {kind!r} cannot be had; host, net and admin can")
         name = f"reject-{kind}"
         rejected, dropped = (
-            _keys(flow, toward == "client", toward == "server"),
-            _keys(flow, toward == "server", toward == "client"),
+            keys(flow, toward == "client", toward == "server"),
+            keys(flow, toward == "server", toward == "client"),
         )
         rule = self._rule(name, nft.reject(nft.REJECT_ICMPX, _UNREACHABLE[kind]))
         return self._inject([(name, rejected), ("cut", dropped)], rule)
@@ -115,7 +115,7 @@ class Filter:
     def reset(self, flow: Flow, to_client: bool = True, to_server: bool = True) -> Done:
         """Answer the flow's packets (toward the client, toward the server) with RST to their sender."""
         return self._inject(
-            [("reset", _keys(flow, to_client, to_server))], self._rule("reset", nft.reject(nft.REJECT_RST))
+            [("reset", keys(flow, to_client, to_server))], self._rule("reset", nft.reject(nft.REJECT_RST))
         )
 
     def shrink_mtu(self, toward: Toward, mtu: int) -> Done:
@@ -127,13 +127,13 @@ class Filter:
         if not _LEAST_MTU <= mtu <= 65535:
             raise LabError(f"an MTU of {mtu} cannot be had; {_LEAST_MTU} to 65535 can")
         stamps = self._set_mtus({**self._mtus, toward: mtu})
-        return Done(*stamps, _once(lambda: self.restore_mtu(toward)))
+        return Done(*stamps, once(lambda: self.restore_mtu(toward)))
 
     def restore_mtu(self, toward: Toward) -> Done:
         """Let packets of all lengths through again."""
         before = dict(self._mtus)
         stamps = self._set_mtus({side: mtu for side, mtu in self._mtus.items() if side != toward})
-        return Done(*stamps, _once(lambda: _final(self._set_mtus(before))))
+        return Done(*stamps, once(lambda: _final(self._set_mtus(before))))
 
     def counters(self) -> dict[str, int]:
         """Packets that each kind of fault has dropped or refused so far, by name, and in "total"."""
@@ -146,7 +146,7 @@ class Filter:
         self._remember("nat-")
         nat = self._nat = self._nat or Nat(self._router, self._netlink)
         stamps = nat.start(timeout_s, on_expiry)
-        return Done(*stamps, _once(self.unmasquerade))
+        return Done(*stamps, once(self.unmasquerade))
 
     def unmasquerade(self) -> Done:
         """Forward untranslated again. Connections made through the translation do not survive it."""
@@ -173,7 +173,7 @@ class Filter:
         for place in places:
             self._wanted.setdefault(place, set()).add(token)
         self._rules.update(name for name, _ in keys_by_set)
-        return Done(*stamps, _once(lambda: self._heal(places, token)))
+        return Done(*stamps, once(lambda: self._heal(places, token)))
 
     def _heal(self, places: Sequence[tuple[str, bytes]], token: object) -> Done:
         messages = []
@@ -221,7 +221,7 @@ class Filter:
             raise nft.missing(refusal, "this packet fault", _MODULES) from refusal
 
 
-def _keys(flow: Flow, to_client: bool, to_server: bool) -> list[bytes]:
+def keys(flow: Flow, to_client: bool, to_server: bool) -> list[bytes]:
     """The keys of the flow's packets in the given directions. (One key does for both if its ports are equal.)"""
     if flow.ipv not in _NFPROTO:
         raise LabError(f"IP version {flow.ipv} cannot be had; 4 and 6 can")
@@ -232,7 +232,7 @@ def _keys(flow: Flow, to_client: bool, to_server: bool) -> list[bytes]:
     return list(dict.fromkeys(key for wanted, key in chosen if wanted))
 
 
-def _once(act: Callable[[], Done]) -> Callable[[], Done]:
+def once(act: Callable[[], Done]) -> Callable[[], Done]:
     """``act`` on the first call; its result again on all others."""
     results: list[Done] = []
 

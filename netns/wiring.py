@@ -89,18 +89,18 @@ def wire_router() -> Request:
     messages = []
     for side in SIDES:
         messages.append(_without_link_local(side.index))
-        messages += [_address(side.index, ipv, side.gateways[ipv]) for ipv in (4, 6)]
+        messages += [address(side.index, ipv, side.gateways[ipv]) for ipv in (4, 6)]
         messages.append(_up(side.index))
-        messages += [_neighbour(side.index, ipv, side.addresses[ipv], side.mac) for ipv in (4, 6)]
+        messages += [neighbour(side.index, ipv, side.addresses[ipv], side.mac) for ipv in (4, 6)]
     return encode(messages)
 
 
 def wire_host(side: Side) -> Request:
     """For a host: lo up, its addresses, its one neighbour (the router), and the default routes through it."""
     messages = [_up(_LOOPBACK), _without_link_local(HOST_INDEX)]
-    messages += [_address(HOST_INDEX, ipv, side.addresses[ipv]) for ipv in (4, 6)]
+    messages += [address(HOST_INDEX, ipv, side.addresses[ipv]) for ipv in (4, 6)]
     messages.append(_up(HOST_INDEX))
-    messages += [_neighbour(HOST_INDEX, ipv, side.gateways[ipv], side.router_mac) for ipv in (4, 6)]
+    messages += [neighbour(HOST_INDEX, ipv, side.gateways[ipv], side.router_mac) for ipv in (4, 6)]
     messages += [_default_route(ipv, side.gateways[ipv]) for ipv in (4, 6)]
     return encode(messages)
 
@@ -201,7 +201,8 @@ def _link(name: str, mac: str) -> list[tuple[str, Any]]:
     ]
 
 
-def _address(index: int, ipv: int, address: str) -> Message:
+def address(index: int, ipv: int, address: str) -> Message:
+    """Give a device an address, at once: without duplicate address detection."""
     message = ifaddrmsg()
     message["family"] = int(_FAMILY[ipv])
     message["prefixlen"] = _PREFIX[ipv]
@@ -211,13 +212,22 @@ def _address(index: int, ipv: int, address: str) -> Message:
     return message, RTM_NEWADDR, _NEW
 
 
-def _neighbour(index: int, ipv: int, address: str, mac: str) -> Message:
+def neighbour(index: int, ipv: int, address: str, mac: str, state: int = _NUD_PERMANENT) -> Message:
+    """Tell a device where a neighbour is, for good unless ``state`` (NUD_*) says otherwise."""
     message = ndmsg()
     message["family"] = int(_FAMILY[ipv])
     message["ifindex"] = index
-    message["state"] = _NUD_PERMANENT
+    message["state"] = state
     message["attrs"] = [("NDA_DST", address), ("NDA_LLADDR", mac)]
     return message, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE
+
+
+def link_address(index: int, mac: str) -> Message:
+    """Give a device another link-layer address."""
+    message = ifinfmsg()
+    message["index"] = index
+    message["attrs"] = [("IFLA_ADDRESS", mac)]
+    return message, RTM_NEWLINK, NLM_F_ACK
 
 
 def _default_route(ipv: int, gateway: str) -> Message:

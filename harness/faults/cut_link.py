@@ -19,6 +19,12 @@ class CutLink(Fault):
             parse=choice("--direction", "both", "to-client", "to-server"),
             default="both",
         ),
+        Option(
+            name="where",
+            help="where packets are lost: router, own-queue, own-filter, own-link, far-link or next-hop",
+            parse=choice("--where", "router", "own-queue", "own-filter", "own-link", "far-link", "next-hop"),
+            default="router",
+        ),
     )
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
@@ -34,7 +40,9 @@ class CutLink(Fault):
         return "half-open" if self.effect("idle", survivor).to_survivor == "drop" else "one-way"
 
     async def inject(self, scene: Scene) -> Mark:
-        direction = self.values["direction"]
+        direction, where = self.values["direction"], self.values["where"]
+        if where != "router":
+            return await scene.lab.path.place(scene.flow, where, scene.survivor.side)
         return await scene.lab.path.cut(
             scene.flow, to_client=direction != "to-server", to_server=direction != "to-client"
         )

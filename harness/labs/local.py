@@ -23,7 +23,8 @@ from harness.observe.packets import Packet
 from harness.observe.pcap import PcapWriter
 from harness.observe.trace import FlowKey, key_of
 from harness.predict.situation import Kernel
-from harness.spec.sides import Side
+from harness.spec.sides import Side, other
+from netns import elsewhere
 from netns.capture import open_capture
 from netns.enter import enter
 from netns.errors import LabError
@@ -116,6 +117,12 @@ class NetnsPath:
     async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark:
         return await self._do(flow, self._filter.shrink_mtu, toward, mtu)
 
+    async def place(self, flow: Flow, where: str, survivor: Side) -> Mark:
+        lab = self._lab.built
+        host, peer = lab.hosts[survivor], lab.hosts[other(survivor)]
+        mark = await self._do(flow, elsewhere.place, lab, where, host, peer, _flow(flow))
+        return Mark(before=mark.before, after=mark.after, where=where)
+
     async def masquerade(self, timeout_s: int, on_expiry: OnExpiry) -> Mark:
         done = await self._lab.call(self._filter.masquerade, timeout_s, on_expiry)
         return Mark(before=done.before_ns, after=done.after_ns)
@@ -189,6 +196,12 @@ class NetnsLab:
             loop.add_reader(sock, self._capture.read_ready)
         for started in agents:
             await started.started()
+
+    @property
+    def built(self) -> Lab:
+        """The lab of namespaces itself."""
+        assert self._lab is not None
+        return self._lab
 
     def _start(self, host: Host, process: "subprocess.Popen[bytes]") -> "NetnsHost":
         assert process.stdin is not None and process.stdout is not None

@@ -107,6 +107,10 @@ class Path(Protocol):
 
     async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark: ...
 
+    async def place(self, flow: Flow, where: str, survivor: Side) -> Mark:
+        """Cut the path elsewhere than in the router: on the survivor's own host, on a link, at the next hop."""
+        ...
+
     async def masquerade(self, timeout_s: int, on_expiry: OnExpiry) -> Mark: ...
 
     async def mapped(self, flow: Flow) -> bool:

@@ -2,7 +2,8 @@
 
 Facts: poll(2), epoll_wait(2): the wait ends up to a timer slack late (fs/select.c, select_estimate_accuracy: at most
 0.1 %); socket(7) SO_RCVTIMEO: a timer of the wheel, rounded up to jiffies (net/core/sock.c, sock_set_timeout);
-measured. A deadline knows nothing of the peer: it fires on a healthy connection that has nothing to say. Units: seconds.
+measured. A deadline knows nothing of the peer: it fires on a healthy connection that has nothing to say.
+Units: seconds.
 """
 
 from harness.predict.finding import Finding

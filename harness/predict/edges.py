@@ -9,8 +9,8 @@ from collections.abc import Callable
 import msgspec
 
 from harness.predict.situation import Prediction, Situation
+from harness.predict.wheel import SURENESS_S
 
-SURENESS_S = 0.0005
 _EVENTS = ("armed_at", "heard_at", "unacked_at", "window_closed_at", "read_at", "mapping_expires_at")
 
 

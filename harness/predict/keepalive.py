@@ -12,7 +12,6 @@ from harness.spec.settings import Settings
 
 _TOLD_PROBES = 20  # probes that are listed one by one; more are reckoned in one go
 _STEPS = 400
-_HISTORY = 10_000
 
 
 class Keepalive:
@@ -30,36 +29,38 @@ class Keepalive:
         """Follow the timer that is pending at the fault and runs at ``first``."""
         return follow([State((0,), first)], self._fire, _STEPS)
 
-    def pending(self, armed: Moment, heard_s: float, trip: int = 0) -> Moment | None:
-        """When the timer that is pending at the last segment heard runs; None where that cannot be told.
+    def pending(self, armed: Moment) -> Moment | None:
+        """When the timer that was armed at ``armed`` runs; None if it did before the last segment was heard.
 
-        The reference of the result is that segment. ``trip``: the round trip in whole ticks.
+        The reference of both moments is that segment.
         """
-        heard = self.wheel.tick(heard_s)
         first = self.wheel.arm(armed, self.idle, fired=False)
-        if first.lo > heard:
-            return _since(first, heard)
-        if first.lo != first.hi:
-            return None
-        # Probes were answered before the fault: follow them from SO_KEEPALIVE, as if nothing else had been said.
-        for _ in range(_HISTORY):
-            following = self.wheel.arm(first, self.interval, fired=True)
-            if abs(first.lo + trip - heard) <= 1:
-                return _since(following, heard)
-            if following.since_lo - first.since_lo < self.idle:
-                following = self.wheel.arm_for(_since(following, first.lo), self.idle)
-            first = following
-            if first.lo > heard:
-                return None
-        return None
+        return first if first.lo > armed.ref_hi else None
 
-    def sometime(self, heard_s: float) -> Moment:
-        """When the timer that is pending at the last segment runs next at an age of idle or more: bounds only."""
-        heard = self.wheel.tick(heard_s)
+    def after_answer(self, heard: Moment, trip_s: float) -> Moment | None:
+        """When the timer runs next if what was heard at ``heard`` was the answer to a probe, ``trip_s`` before or less.
+
+        None if no probe can have left then.
+        """
+        trip = int(trip_s * self.wheel.hz) + 1
+        if self.wheel.offset is None:
+            sent = Moment(heard.lo - trip, heard.hi, 1, heard.lo, heard.hi, -trip - heard.hi + heard.lo, 0)
+            return self.wheel.arm(sent, self.interval, fired=True)
+        # The probe left on an edge of the buckets of whichever timer sent it.
+        lengths = [self.idle, self.interval, self.idle - self.wheel.period(self.interval)]
+        width = min(self.wheel.granule(ticks - 1) for ticks in lengths if ticks > 0)
+        late = (heard.lo + self.wheel.offset) % width
+        if late > trip:
+            return None
+        sent = Moment(heard.lo - late, heard.lo - late, width, heard.lo, heard.lo, -late, -late)
+        return self.wheel.arm(sent, self.interval, fired=True)
+
+    def sometime(self, heard: Moment) -> Moment:
+        """When the timer runs next at an age of idle or more, whatever was said before: bounds only."""
         longest = self.idle + self.wheel.granule(self.idle)
         if self.interval > self.idle:
             longest = self.interval + self.wheel.granule(self.interval)
-        return Moment(heard + self.idle, heard + longest, 1, heard, heard, self.idle, longest)
+        return Moment(heard.lo + self.idle, heard.hi + longest, 1, heard.lo, heard.hi, self.idle, longest)
 
     def _fire(self, state: State, course: Course) -> list[State]:
         now: Moment | None = state.now
@@ -92,6 +93,8 @@ class Keepalive:
             if reply in ("silence", "icmp"):
                 # ICMP errors for a probe are ignored: its sequence number is outside the window (tcp_v4_err).
                 following.append(self._next(sent, number))
+            elif reply == "ack" and sent.hi < self.path.fault and not self.path.mapped:
+                following.append(State((0,), self.wheel.arm(sent.restarted(), self.interval, fired=True)))
             elif reply == "ack":
                 course.end("kept" if sent.hi < self.path.fault else "recovered", sent)
             else:
@@ -111,7 +114,3 @@ class Keepalive:
         room = [self.user_timeout - moment.since_hi]
         room += [tick - moment.hi for tick in (self.path.heal, self.written) if tick is not None]
         return max(0, (min(room) - 1) // self.wheel.period(self.interval))
-
-
-def _since(moment: Moment, ref: int) -> Moment:
-    return Moment(moment.lo, moment.hi, moment.grain, ref, ref, moment.lo - ref, moment.hi - ref)

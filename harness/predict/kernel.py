@@ -91,14 +91,20 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
     path = path_of(s, wheel)
     timer = Keepalive(wheel, s.settings, path, written)
     armed = wheel.at(s.armed_at, s.heard_at)
-    first = timer.pending(armed, s.heard_at, int(s.srtt_s * wheel.hz))
-    if s.mapping_expires_at is not None and wheel.tick(s.heard_at) >= armed.lo + timer.idle:
+    first = timer.pending(armed)
+    if s.mapping_expires_at is not None and wheel.tick(s.heard_at) > armed.lo + timer.idle:
         return written is not None  # probes have been holding the mapping all along
     if path.during == "ack" and path.after == "ack":
         return written is not None
     if first is None:
-        told.determined = False
-        first = timer.sometime(s.heard_at)
+        heard = wheel.at(s.heard_at)
+        if s.traffic in ("idle", "request") and not s.settings.heartbeat_s:
+            first = timer.after_answer(heard, s.srtt_s)  # nobody speaks but the probes
+        if first is None:
+            told.determined = False
+            first = timer.sometime(heard)
+        # Nothing was heard between that segment and the fault, so no probe was answered then.
+        first = first.from_(path.fault) or first
     course = timer.run(first)
     kept = course.ending("kept")
     if kept is not None and s.mapping_expires_at is not None:
@@ -140,6 +146,10 @@ class _Data:
         after = self.path.heal is not None and self.written.lo >= self.path.heal
         mapped = s.mapping_expires_at is not None and self.written.lo < self.path.fault
         self.reply = self.path.after if after else "ack" if mapped else self.path.during
+        if self.reply == "icmp" and s.effect.icmp == "admin":
+            # Noted as the error to report, but no backoff is taken back: the times are those of silence.
+            self.reply = "silence"
+            self.path = msgspec.structs.replace(self.path, during="silence")
         if self.reply != "ack":
             self.tick = self.written.lo
 

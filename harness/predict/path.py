@@ -38,12 +38,16 @@ def reply_after(effect: Effect) -> Reply:
 
 
 class Path(msgspec.Struct, frozen=True):
-    """``fault``: the first tick at which the fault shows. ``heal``: the first at which it does not, None for never."""
+    """``fault``: the first tick at which the fault shows. ``heal``: the first at which it does not, None for never.
+
+    ``mapped``: the fault is a NAT's mapping that expires unless a packet passes before.
+    """
 
     fault: int
     heal: int | None
     during: Reply
     after: Reply
+    mapped: bool = False
 
     def parts(self, sent: Moment) -> list[tuple[Moment, Reply]]:
         """Split the moment at which a packet leaves by the reply it gets."""
@@ -78,4 +82,5 @@ def path_of(situation: Situation, wheel: Wheel, *, full: bool = False) -> Path:
         heal=heal,
         during=during,
         after=after,
+        mapped=situation.mapping_expires_at is not None,
     )

@@ -2,8 +2,9 @@
 
 Facts: net/ipv4/tcp_timer.c (tcp_probe_timer, tcp_clamp_probe0_to_user_timeout), net/ipv4/tcp_output.c
 (tcp_send_probe0), net/ipv4/tcp_input.c (tcp_ack_probe, tcp_oow_rate_limited), include/net/tcp.h (tcp_probe0_when);
-RFC 9293 3.8.6.1; measured. An answer forgives the unanswered probes but not the user timeout, which runs from the first probe on whether
-or not the peer lives. A peer answers at most one probe in 500 ms, so the second is never answered. Times in ticks.
+RFC 9293 3.8.6.1; measured. An answer forgives the unanswered probes but not the user timeout, which runs from the first
+probe on whether or not the peer lives. A peer answers at most one probe in 500 ms, so the second is never answered.
+Times in ticks.
 """
 
 from harness.predict.course import Course, State, follow

@@ -15,6 +15,8 @@ from harness.predict.reject import icmp_error
 from harness.predict.situation import Situation
 from harness.predict.wheel import Wheel
 
+_SHORT_TRIP_S = 0.01
+
 
 class Race(msgspec.Struct):
     """Every detector that may notice, and the kernel's story behind it (``fine``: for the calibrated jiffy clock).
@@ -73,9 +75,13 @@ def _alone(rough: Story, fine: Story | None) -> bool:
 
 
 def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, alone: bool) -> Finding:
-    trip = s.srtt_s if event.fate == "reset" else 0.0
-    lo, hi = wheel.seconds(event.when.lo) + trip, wheel.seconds(event.when.hi) + trip
-    exact = None if same is None else wheel.seconds(same.when.lo) + trip
+    lo, hi = wheel.seconds(event.when.lo), wheel.seconds(event.when.hi)
+    exact = None if same is None else wheel.seconds(same.when.lo)
+    if event.fate == "reset":
+        # A short smoothed round trip says more about the last delayed acknowledgement than about the path.
+        trip = s.srtt_s if s.srtt_s > _SHORT_TRIP_S else 0.0
+        hi += s.srtt_s
+        exact = None if exact is None else exact + trip
     by, sign = _names(s, event)
     if event.fate in ("chance", "endless"):
         return Finding(by, sign, lo, None, None, False, event.timer)
@@ -107,11 +113,11 @@ def _recovery(s: Situation, wheel: Wheel, rough: Story, fine: Story | None) -> t
     back = [event for event in rough.events if event.fate == "recovered" and event.timer in ("retries", "syn-retries")]
     if not back:
         return whole, whole, whole
-    lo = min(wheel.seconds(event.when.lo) for event in back) + s.srtt_s
+    lo = min(wheel.seconds(event.when.lo) for event in back)
     hi = max(wheel.seconds(event.when.hi) for event in back) + s.srtt_s
     if fine is None:
         return lo, hi, None
-    known = [wheel.seconds(e.when.lo) + s.srtt_s for e in fine.events if e.fate == "recovered"]
+    known = [wheel.seconds(event.when.lo) for event in fine.events if event.fate == "recovered"]
     return lo, hi, known[0] if known else None
 
 

@@ -2,8 +2,9 @@
 
 Facts: net/ipv4/tcp_ipv4.c (tcp_v4_err, tcp_ld_RTO_revert; RFC 6069), net/ipv4/icmp.c (icmp_err_convert),
 net/ipv6/icmp.c (icmpv6_err_convert); RFC 1122 4.2.3.9; measured. An unreachable does not end an established connection:
-it is remembered and becomes the error when the retransmissions time out. For "host" and "net" it also takes one backoff
-back, without regard for the user timeout; routers limit their rate. So the instant is not determined: bounds only.
+it is remembered and becomes the error when the retransmissions time out. For "host" and "net", unlike "admin", it also
+takes one backoff back, without regard for the user timeout; routers limit their rate. So the instant is not determined:
+bounds only.
 """
 
 from harness.predict.course import Course

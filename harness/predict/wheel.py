@@ -11,6 +11,7 @@ that number plus a constant C, which only calibration can tell. Without C every 
 import msgspec
 
 _NS = 1_000_000_000
+SURENESS_S = 0.0005  # an instant is measured to some tenths of a millisecond
 _FIRST_LEVEL = 63  # LVL_START(1): a wheel has 64 buckets a level, and the last is never used for the next level
 _SHIFT = 3  # LVL_CLK_SHIFT: each level's buckets are eight times as wide
 
@@ -143,10 +144,17 @@ class Wheel:
         return width
 
     def at(self, at_s: float, since_s: float | None = None) -> Moment:
-        """The moment ``at_s``, reckoned from ``since_s``."""
-        tick = self.tick(at_s)
-        ref = tick if since_s is None else self.tick(since_s)
-        return Moment(tick, tick, 1, ref, ref, tick - ref, tick - ref)
+        """The moment ``at_s``, reckoned from ``since_s``; without calibration, as sure as it was measured."""
+        lo, hi = self._ticks(at_s)
+        ref_lo, ref_hi = (lo, hi) if since_s is None else self._ticks(since_s)
+        if since_s is None:
+            return Moment(lo, hi, 1, lo, hi, 0, 0)
+        return Moment(lo, hi, 1, ref_lo, ref_hi, lo - ref_hi, hi - ref_lo)
+
+    def _ticks(self, at_s: float) -> tuple[int, int]:
+        if self.offset is not None:
+            return self.tick(at_s), self.tick(at_s)
+        return self.tick(at_s - SURENESS_S), self.tick(at_s + SURENESS_S)
 
     def arm(self, now: Moment, ticks: int, *, fired: bool) -> Moment:
         """When a timer of ``ticks`` armed at ``now`` runs.

@@ -84,7 +84,8 @@ def _unacked(stage: Stage, mark: Mark) -> tuple[float | None, int]:
     if effect.to_survivor != "drop" and effect.peer not in ("gone", "dead"):
         sent = [s for s in sent if s.dropped]  # the rest is acknowledged
     if not sent:
-        return None, 1
+        planned = stage.trial.traffic == "write" and (effect.to_survivor == "drop" or effect.peer in ("gone", "dead"))
+        return (mark.at_s + stage.trial.write_after_s if planned else None), 1
     first = sent[0].at
     return first, sum(1 for s in sent if s.at - first < _IN_FLIGHT_S)
 

@@ -39,7 +39,8 @@ async def keep_quiet(stage: Stage) -> None:
             return
 
 
-async def strike(stage: Stage) -> None:
-    """Do what the traffic does right after the fault."""
+async def strike(stage: Stage, fault_at: float) -> None:
+    """Do what the traffic does after the fault."""
     if stage.trial.traffic == "write":
+        await stage.until(fault_at + stage.trial.write_after_s)
         await stage.survivor.ask("write", count=WRITE_BYTES)

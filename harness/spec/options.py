@@ -126,6 +126,13 @@ TRIAL = (
         default=0.2,
         field="quiet_s",
     ),
+    Option(
+        "write-after",
+        "with --traffic write: how long after the fault the write is made",
+        duration("--write-after", 0.0, 86_400),
+        default=0.0,
+        field="write_after_s",
+    ),
     Option("limit", "watch for so long, whatever the prediction says", duration("--limit", 0.0), field="limit_s"),
 )
 

@@ -19,7 +19,10 @@ TRAFFIC: dict[str, str] = {
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """``fault``: its name, with ``options`` of its own. ``limit_s`` None: as long as the prediction says, and a bit."""
+    """``fault``: its name, with ``options`` of its own. ``limit_s`` None: as long as the prediction says, and a bit.
+
+    ``write_after_s``: how long after the fault the write of traffic "write" is made.
+    """
 
     fault: str
     options: dict[str, Any] = {}
@@ -28,5 +31,6 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     survivor: Literal["client", "server"] = "client"
     ipv: Literal[4, 6] = 4
     quiet_s: float = 0.2
+    write_after_s: float = 0.0
     limit_s: float | None = None
     number: int = 0

@@ -202,7 +202,6 @@ def test_nothing_is_said_between_the_hosts_unasked() -> None:
         everything.setblocking(False)
         with connected(lab, 6):
             pass
-        everything.setblocking(False)
         with connected(lab, 4):
             pass
         frames = _drain(everything)

@@ -109,10 +109,19 @@ def _here() -> tuple[list[str], int]:
 def test_the_count_is_exact() -> None:
     """The test of the test: a single namespace left over would be seen."""
     assert _room_for_a_lab()
+    reading, writing = os.pipe()
     left = os.fork()
     if left == 0:
-        syscalls.unshare(syscalls.CLONE_NEWNET)
-        signal.pause()
+        try:
+            syscalls.die_with_parent()
+            syscalls.unshare(syscalls.CLONE_NEWNET)
+            os.write(writing, b"1")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    assert os.read(reading, 1) == b"1"
+    os.close(reading)
     assert not _nothing_is_left()
     os.kill(left, signal.SIGKILL)
     os.waitpid(left, 0)
@@ -175,13 +184,18 @@ def test_a_forked_child_of_the_program_does_not_keep_the_anchor() -> None:
     reading, writing = os.pipe()
     program = os.fork()
     if program == 0:
-        entering._entered = None
-        anchor = enter().anchor.pid
-        fork = os.fork()
-        if fork == 0:
+        try:
+            # Nothing here outlives this test by much, whatever goes wrong; the alarm is not inherited, so twice.
+            signal.alarm(60)
+            entering._entered = None
+            anchor = enter().anchor.pid
+            fork = os.fork()
+            signal.alarm(60)
+            if fork:
+                os.write(writing, f"{anchor} {fork}".encode())
             signal.pause()
-        os.write(writing, f"{anchor} {fork}".encode())
-        signal.pause()
+        finally:
+            os._exit(1)
     anchor, fork = map(int, os.read(reading, 100).split())
     os.kill(program, signal.SIGKILL)
     os.waitpid(program, 0)

@@ -1,0 +1,307 @@
+"""A scripted lab: the protocols of ``protocols`` without a network, so that the engine is tested in milliseconds.
+
+Nothing happens in it by itself but the opening of connections. What the ends send and see is told from outside:
+``send`` has an end send a segment, ``sign`` has the survivor notice. The lab remembers what was asked of it
+(``FakePath.done``, ``FakeHost.done``, ``FakeEndpoint.asked``). Instants are CLOCK_MONOTONIC nanoseconds, packets'
+instants seconds, as in a real lab.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from harness.labs.protocols import Flow, Mark, OnExpiry, SocketSeen, Unreachable
+from harness.observe.packets import Packet
+from harness.spec.sides import SIDES, Side, other
+
+_TRANSIT_S = 1e-6
+_WINDOW = 500
+
+_TCP = {"rto_s": 0.204, "srtt_s": 0.0001}
+_DEFAULTS = {
+    "keepalive": False,
+    "idle_s": 7200,
+    "interval_s": 75,
+    "count": 9,
+    "user_timeout_ms": 0,
+    "rto_max_ms": 120_000,
+    "syn_count": 6,
+}
+_SYSCTLS = {"net.ipv4.tcp_retries2": 15, "net.ipv4.tcp_syn_linear_timeouts": 4}
+
+
+class Line(msgspec.Struct):
+    """One connection: how far each end's sequence numbers are, and what is done to it on the way."""
+
+    flow: Flow
+    next: dict[Side, int] = {}
+    cut_to: set[Side] = set()
+
+
+def _bracket() -> dict[str, int]:
+    return {"before": time.monotonic_ns(), "after": time.monotonic_ns()}
+
+
+def _mark() -> Mark:
+    return Mark(**_bracket())
+
+
+class FakeEndpoint:
+    """Answers as an endpoint process does. ``asked``: every question, as (do, arguments), in order."""
+
+    def __init__(self, host: "FakeHost", name: str) -> None:
+        self.name = name
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self._host = host
+        self._listeners: dict[str, Callable[[dict[str, Any]], None]] = {}
+
+    async def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Answer a question about the connection ``conn``; events that follow from it are told in the loop's next turn."""
+        self.asked.append((do, arguments))
+        return await self._host.answer(self, do, **arguments)
+
+    def listen_to(self, conn: str, call: Callable[[dict[str, Any]], None]) -> None:
+        self._listeners[conn] = call
+
+    def say(self, event: str, conn: str, **fields: Any) -> None:
+        """Tell an event of ``conn``, as the process would."""
+        self._listeners[conn]({"event": event, "conn": conn, **fields})
+
+    def was_asked(self, do: str) -> list[dict[str, Any]]:
+        """Return the arguments of every question ``do``."""
+        return [arguments for asked, arguments in self.asked if asked == do]
+
+
+class FakeHost:
+    """``seen``: what ``socket`` returns; None where this end's socket is gone. ``done``: kill, stop and resume."""
+
+    def __init__(self, lab: "FakeLab", side: Side) -> None:
+        self.name: str = side
+        self.side = side
+        self.done: list[tuple[str, str]] = []
+        self.endpoints: dict[str, FakeEndpoint] = {}
+        self.sysctls = dict(_SYSCTLS)
+        self.seen: SocketSeen | None = SocketSeen(state="ESTABLISHED", timer="none")
+        self._lab = lab
+
+    def address(self, ipv: int) -> str:
+        number = 1 if self.side == "client" else 2
+        return f"198.18.{number}.2" if ipv == 4 else f"2001:db8:{number}::2"
+
+    async def endpoint(self, name: str) -> FakeEndpoint:
+        return self.endpoints.setdefault(name, FakeEndpoint(self, name))
+
+    async def kill(self, name: str) -> dict[str, Any]:
+        self.done.append(("kill", name))
+        return {**_bracket(), "signal": 9}
+
+    async def stop(self, name: str) -> dict[str, Any]:
+        self.done.append(("stop", name))
+        return {**_bracket(), "stopped": True}
+
+    async def resume(self, name: str) -> dict[str, Any]:
+        self.done.append(("resume", name))
+        return _bracket()
+
+    async def socket(self, flow: Flow) -> SocketSeen | None:
+        return self.seen
+
+    async def sysctl(self, name: str, value: int | None = None, missing: int | None = None) -> int:
+        if value is not None:
+            self.sysctls[name] = value
+        return self.sysctls[name]
+
+    async def answer(self, endpoint: FakeEndpoint, do: str, *, conn: str, **arguments: Any) -> dict[str, Any]:
+        """Return what an endpoint answers to ``do``; a question that needs no more is answered with when."""
+        if do == "listen" or do == "bind":
+            return {"port": self._lab.port(self.side, conn)}
+        if do == "connect":
+            return await self._lab.connect(conn, endpoint, arguments.get("asked") or {})
+        if do == "ping":
+            self._lab.greet(conn, endpoint)
+        elif do == "set":
+            return self._set(arguments["asked"])
+        elif do == "state":
+            return {"tcp": _TCP, "read_at": None, "blocked_at": None, "ping_due": None}
+        elif do == "fill":
+            self._lab.close_window(conn, self.side)
+        elif do == "close" and arguments["how"] == "vanish":
+            self.seen = None
+        now = _bracket()
+        return {**now, "at": now["before"]}
+
+    def _set(self, asked: dict[str, Any]) -> dict[str, Any]:
+        armed = time.monotonic_ns() if asked.get("keepalive") else None
+        if armed is not None and self.seen is not None:
+            self.seen = msgspec.structs.replace(self.seen, timer="keepalive")
+        return {"armed": armed, "settings": {**_DEFAULTS, **asked, "keepalive": armed is not None}}
+
+
+class FakePath:
+    """``done``: what was asked of the path, in order. ``leaky``: a cut is said to be in force and lets all through."""
+
+    def __init__(self, lab: "FakeLab") -> None:
+        self.done: list[tuple[str, dict[str, Any]]] = []
+        self.leaky = False
+        self.is_mapped = False
+        self._lab = lab
+
+    async def cut(self, flow: Flow, *, to_client: bool, to_server: bool) -> Mark:
+        if not self.leaky:
+            self._lab.line(flow).cut_to = {s for s, cut in zip(SIDES, (to_client, to_server), strict=True) if cut}
+        return self._did("cut", to_client=to_client, to_server=to_server)
+
+    async def lossy(self, flow: Flow, percent: float) -> Mark:
+        return self._did("lossy", percent=percent)
+
+    async def reject(self, flow: Flow, kind: Unreachable, toward: Side) -> Mark:
+        self._lab.line(flow).cut_to = set(SIDES)
+        return self._did("reject", kind=kind, toward=toward)
+
+    async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark:
+        return self._did("shrink_mtu", toward=toward, mtu=mtu)
+
+    async def masquerade(self, timeout_s: int, on_expiry: OnExpiry) -> Mark:
+        return self._did("masquerade", timeout_s=timeout_s, on_expiry=on_expiry)
+
+    async def mapped(self, flow: Flow) -> bool:
+        return self.is_mapped
+
+    async def heal(self, flow: Flow) -> Mark:
+        self._lab.line(flow).cut_to = set()
+        return self._did("heal")
+
+    def _did(self, what: str, **arguments: Any) -> Mark:
+        self.done.append((what, arguments))
+        return _mark()
+
+
+class FakeLab:
+    """client - path - server, all scripted. ``lost``: how many packets the capture says that it lost."""
+
+    kind = "fake"
+
+    def __init__(self) -> None:
+        self.client, self.server = FakeHost(self, "client"), FakeHost(self, "server")
+        self.path = FakePath(self)
+        self.lost = 0
+        self.closed = False
+        self.packet_listeners: dict[Flow, Callable[[Any], None]] = {}
+        self._ports: dict[str, dict[Side, int]] = {}
+        self._lines: dict[Flow, Line] = {}
+        self._free_ports = itertools.count(40_000)
+
+    # -- the script ------------------------------------------------------------------------------------------------
+
+    def sign(self, side: Side, sign: str, at_s: float, call: str = "recv", then: str | None = "EOF") -> None:
+        """Have the newest connection's end on ``side`` notice, at an instant (s) that may lie in the future."""
+        conn = list(self._ports)[-1]
+        self._endpoint(side, conn).say("sign", conn, sign=sign, call=call, at=round(at_s * 1e9), then=then)
+
+    def send(self, sender: Side, payload: int = 0, flags: str = ".", **fields: Any) -> None:
+        """Have ``sender`` of the newest connection send a segment now; the router drops it where the path is cut."""
+        self._send(list(self._lines.values())[-1], sender, payload, flags, **fields)
+
+    # -- the protocol ----------------------------------------------------------------------------------------------
+
+    def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
+        if call is None:
+            self.packet_listeners.pop(flow, None)
+        else:
+            self.packet_listeners[flow] = call
+
+    def drain(self) -> None:
+        """Nothing waits: every packet was handed over as it was sent."""
+
+    def lost_packets(self) -> int:
+        return self.lost
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "kernel": "6.18", "hz": 250, "hosts": {}}
+
+    async def close(self) -> None:
+        self.closed = True
+
+    # -- how a connection opens ------------------------------------------------------------------------------------
+
+    def port(self, side: Side, conn: str) -> int:
+        return self._ports.setdefault(conn, {}).setdefault(side, next(self._free_ports))
+
+    def line(self, flow: Flow) -> Line:
+        return self._lines.setdefault(flow, Line(flow, dict.fromkeys(SIDES, 1000)))
+
+    async def connect(self, conn: str, endpoint: FakeEndpoint, asked: dict[str, Any]) -> dict[str, Any]:
+        """Shake hands and return when; where SYNs are dropped, wait until ``sign`` says how it ended."""
+        line = self._line_of(conn)
+        began = {**_bracket(), "settings": {**_DEFAULTS, **asked, "keepalive": bool(asked.get("keepalive"))}}
+        endpoint.say("connecting", conn, **began)
+        self._send(line, "client", 0, "S")
+        if line.cut_to:
+            self.client.seen = SocketSeen(state="SYN_SENT", timer="retransmit")
+            ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+            endpoint.listen_to(conn, lambda event: None if ended.done() else ended.set_result(event))
+            return {**began, **await ended}
+        self._send(line, "server", 0, "SA")
+        self._send(line, "client", 0, ".")
+        self._endpoint("server", conn).say("accepted", conn, port=line.flow.client_port)
+        return {**began, "at": time.monotonic_ns()}
+
+    def greet(self, conn: str, endpoint: FakeEndpoint) -> None:
+        """A ping and its answer, unless the path is cut."""
+        line = self._line_of(conn)
+        side: Side = "client" if endpoint in self.client.endpoints.values() else "server"
+        self._send(line, side, 1, "PA")
+        if not line.cut_to:
+            self._send(line, other(side), 1, "PA")
+            endpoint.say("pong", conn, at=time.monotonic_ns())
+
+    def close_window(self, conn: str, writer: Side) -> None:
+        """The writer fills the other end's buffer, which says that its window is closed."""
+        self._send(self._line_of(conn), writer, 1000, "PA")
+        self._send(self._line_of(conn), other(writer), 0, ".", window=0)
+
+    def _endpoint(self, side: Side, conn: str) -> FakeEndpoint:
+        """Return whoever holds ``conn`` there: it was asked to bind or to listen for it."""
+        host = self.client if side == "client" else self.server
+        return next(e for e in host.endpoints.values() if any(a.get("conn") == conn for _, a in e.asked))
+
+    def _line_of(self, conn: str) -> Line:
+        ports = self._ports[conn]
+        return next(line for flow, line in self._lines_now() if flow.client_port == ports["client"])
+
+    def _lines_now(self) -> list[tuple[Flow, Line]]:
+        """Every flow that is listened to has a line, also before its first packet."""
+        return [(flow, self.line(flow)) for flow in [*self._lines, *self.packet_listeners]]
+
+    def _send(self, line: Line, sender: Side, payload: int, flags: str, **fields: Any) -> None:
+        receiver = other(sender)
+        ports: dict[Side, int] = {"client": line.flow.client_port, "server": line.flow.server_port}
+        seq = fields.pop("seq", line.next[sender])
+        line.next[sender] = max(line.next[sender], seq + payload + ("S" in flags) + ("F" in flags))
+        for outgoing in (False, True):
+            if outgoing and receiver in line.cut_to:
+                return
+            listener = self.packet_listeners.get(line.flow)
+            if listener is None:
+                return
+            listener(
+                Packet(
+                    time.monotonic() + outgoing * _TRANSIT_S,
+                    f"r-{receiver if outgoing else sender}",
+                    outgoing,
+                    line.flow.ipv,
+                    sender,
+                    receiver,
+                    sport=ports[sender],
+                    dport=ports[receiver],
+                    seq=seq,
+                    ack=line.next[receiver],
+                    flags=flags,
+                    payload=payload,
+                    **{"window": _WINDOW, **fields},
+                )
+            )
