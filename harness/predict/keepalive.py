@@ -19,7 +19,7 @@ class Keepalive:
 
     def __init__(self, wheel: Wheel, settings: Settings, path: Path, written: int | None) -> None:
         """``written``: the tick at which data is written that will stay unacknowledged."""
-        self.wheel, self.path, self.written = wheel, path, written
+        self.wheel, self.settings, self.path, self.written = wheel, settings, path, written
         self.idle = settings.idle_s * wheel.hz
         self.interval = settings.interval_s * wheel.hz
         self.count = settings.count

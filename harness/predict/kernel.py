@@ -16,6 +16,8 @@ from harness.predict.retransmit import Retransmission
 from harness.predict.situation import Situation
 from harness.predict.wheel import Moment, Wheel
 
+_NEXT_WRITE_S = 0.2  # a stream writes at least so often
+
 
 class Event(msgspec.Struct, frozen=True):
     """One way in which the kernel's part may end. ``timer``: the one that decides it."""
@@ -51,7 +53,12 @@ def story(s: Situation, wheel: Wheel) -> Story:
     if s.traffic == "blocked" or (s.window_closed_at is not None and s.effect.peer in ("full", "hung")):
         closed = wheel.at(s.window_closed_at if s.window_closed_at is not None else s.fault_at)
         persist = Persist(wheel, s.settings, path_of(s, wheel), s.rto_s, s.srtt_s)
-        told.take(persist.run(closed), "zero-window")
+        course = persist.run(closed)
+        if s.traffic == "stream":
+            # The window may close on an empty queue: then the next write starts the timer.
+            told.determined = False
+            course = _delayed(course, wheel.tick_from(_NEXT_WRITE_S) + wheel.granule(persist.base))
+        told.take(course, "zero-window")
         return told
     written = _data_at(s)
     full = s.traffic in ("write", "stream") and s.unacked_at is not None and written == s.unacked_at
@@ -109,28 +116,31 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
     kept = course.ending("kept")
     if kept is not None and s.mapping_expires_at is not None:
         lasts = wheel.tick(s.mapping_expires_at) - wheel.tick(s.heard_at)
-        course.endings = [end for end in course.endings if end.fate != "kept"]
-        if max(timer.idle, timer.interval) + wheel.granule(max(timer.idle, timer.interval)) > lasts:
-            # The next pause may be longer than the first: the mapping may expire in it after all.
-            told.determined = False
-            again = msgspec.structs.replace(path, fault=kept.lo + 1)
-            late = Keepalive(wheel, s.settings, again, written)
-            course = late.run(wheel.arm(kept.restarted(), timer.interval, fired=True))
+        course = _second_pause(timer, kept, lasts, told)
     if s.effect.to_peer == "drop" and s.effect.to_survivor == "pass" and s.traffic == "listen":
-        # The peer goes on talking until its own window of unacknowledged data is full.
+        # The peer goes on talking until as much as it may send is unacknowledged.
         told.determined = False
-        longer = wheel.at(s.heard_at).later(wheel.tick_from(0.5 + 2 * s.rto_s))
-        for what, (lo, hi) in list(course.trace.items()):
-            course.trace[what] = (lo, hi + longer.since_hi + wheel.granule(timer.idle))
-        course.endings = [
-            msgspec.structs.replace(
-                end, when=end.when.joined(end.when.later(longer.since_hi + wheel.granule(timer.idle)))
-            )
-            for end in course.endings
-        ]
+        course = _delayed(course, wheel.tick_from(0.5 + 2 * s.rto_s) + wheel.granule(timer.idle))
     told.take(course, "keepalive")
     told.determined = told.determined and "chance" not in course.fates
     return "silenced" in course.fates
+
+
+def _second_pause(timer: Keepalive, kept: Moment, lasts: int, told: Story) -> Course:
+    """A probe has renewed the NAT's mapping; follow the next pause, if the mapping may not last for it."""
+    wheel, pause = timer.wheel, max(timer.idle, timer.interval)
+    if pause + wheel.granule(pause) <= lasts:
+        return Course([], {})
+    told.determined = False
+    late = msgspec.structs.replace(timer.path, fault=kept.lo + 1)
+    timer = Keepalive(wheel, timer.settings, late, timer.written)
+    return timer.run(wheel.arm(kept.restarted(), timer.interval, fired=True))
+
+
+def _delayed(course: Course, ticks: int) -> Course:
+    """``course`` as it is if it begins up to ``ticks`` later."""
+    endings = [msgspec.structs.replace(end, when=end.when.joined(end.when.later(ticks))) for end in course.endings]
+    return Course(endings, {what: (lo, hi + ticks) for what, (lo, hi) in course.trace.items()})
 
 
 class _Data:

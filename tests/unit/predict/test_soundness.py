@@ -10,7 +10,7 @@ from harness.predict import Effect, Kernel, Prediction, Situation, predict
 from harness.spec.settings import Settings
 
 CUT = Effect(to_peer="drop", to_survivor="drop", peer="dead")
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=30, deadline=None)
 
 kernels = st.builds(Kernel, hz=st.sampled_from([100, 250, 300, 1000]), jiffy_offset=st.integers(0, 2**33))
 choices = st.builds(
@@ -78,7 +78,7 @@ def bounds(told: Prediction) -> tuple[float, float]:
     return told.earliest_s, math.inf if told.latest_s is None else told.latest_s
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(situations())
 def test_every_situation_gets_an_answer_whose_bounds_contain_the_instant(situation: Situation) -> None:
     told = predict(situation)
@@ -94,7 +94,7 @@ def test_every_situation_gets_an_answer_whose_bounds_contain_the_instant(situati
         assert (told.sign, told.by, told.exact_s) == ("none", "none", None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(situations())
 def test_calibration_narrows_and_never_contradicts(situation: Situation) -> None:
     unknown = msgspec.structs.replace(situation.kernel, jiffy_offset=None)

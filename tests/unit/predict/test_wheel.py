@@ -1,7 +1,7 @@
 """The timer wheel: the lateness that was measured, and bounds that hold for every phase of the jiffy clock."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.predict.wheel import Wheel
@@ -25,22 +25,24 @@ def test_a_level_begins_at_63_times_its_width() -> None:
     assert [wheel.granule(ticks) for ticks in (62, 63, 503, 504, 4031, 4032)] == [1, 8, 8, 64, 64, 512]
 
 
+@settings(max_examples=50)
 @given(HZ, OFFSET, LENGTH, st.integers(0, 10**6), st.booleans())
 def test_a_timer_is_never_early_and_late_by_one_bucket_at_most(
     hz: int, offset: int, ticks: int, start: int, fired: bool
 ) -> None:
     wheel = Wheel(hz, offset)
-    due = wheel.arm(wheel.at(start / hz), ticks, fired=fired)
+    due = wheel.arm(wheel.at((start + 0.5) / hz), ticks, fired=fired)
     assert 1 <= due.lo - start - ticks <= wheel.granule(ticks)
     assert due.lo == due.hi
 
 
+@settings(max_examples=50)
 @given(HZ, OFFSET, st.lists(LENGTH, min_size=1, max_size=6), st.integers(0, 10**6))
 def test_the_bounds_of_a_chain_of_timers_hold_at_every_phase(
     hz: int, offset: int, chain: list[int], start: int
 ) -> None:
     known, unknown = Wheel(hz, offset), Wheel(hz)
-    exact, bounds = known.at(start / hz), unknown.at(start / hz)
+    exact, bounds = known.at((start + 0.5) / hz), unknown.at((start + 0.5) / hz)
     for number, ticks in enumerate(chain):
         exact = known.arm(exact, ticks, fired=number > 0)
         bounds = unknown.arm(bounds, ticks, fired=number > 0)
@@ -48,6 +50,7 @@ def test_the_bounds_of_a_chain_of_timers_hold_at_every_phase(
         assert bounds.since_lo <= exact.since_lo <= bounds.since_hi
 
 
+@settings(max_examples=50)
 @given(OFFSET, st.integers(63, 100_000), st.integers(0, 10**6))
 def test_timers_on_one_grid_are_a_fixed_time_apart(offset: int, ticks: int, start: int) -> None:
     wheel = Wheel(250)
