@@ -32,14 +32,23 @@ def _experiment(fault: type[Fault]) -> "Task[Any]":
     return _command(fault.name, body, commands.options_of(fault))
 
 
-def _command(name: str, body: Any, options: tuple[Option, ...]) -> "Task[Any]":
+def _predict() -> "Task[Any]":
+    def body(context: Context, fault: str, **typed: Any) -> None:
+        """What an experiment would show, and why: opens no socket, needs no privilege, answers at once."""
+        _end(commands.predict(fault, typed))
+
+    return _command("predict", body, commands.options_of_predict(), "fault")
+
+
+def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str) -> "Task[Any]":
     """Give ``body`` the options as its parameters, which is where invoke looks for flags."""
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    plain, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(parameter, plain) for parameter in ("context", *positional)]
     for option in options:
         parameters.append(inspect.Parameter(option.parameter, keyword, default=False if option.is_flag else None))
     body.__signature__ = inspect.Signature(parameters)
-    made: Task[Any] = task(name=name, help={o.name: o.help for o in options}, auto_shortflags=False)(body)
+    helps = {option.name: option.help for option in options}
+    made: Task[Any] = task(name=name, help=helps, positional=list(positional), auto_shortflags=False)(body)
     return made
 
 
@@ -49,4 +58,4 @@ def doctor(context: Context, json: bool = False) -> None:
     _end(commands.doctor(json))
 
 
-ns = Collection(*(_experiment(fault) for fault in all_faults().values()), doctor)
+ns = Collection(*(_experiment(fault) for fault in all_faults().values()), _predict(), doctor)

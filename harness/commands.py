@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HalfopenError, Refused
+from harness.faults import all_faults
 from harness.faults.base import Fault
-from harness.spec.options import RUN, SETTINGS, TRIAL, Option, asked, parse
+from harness.spec.options import PREDICTION, RUN, SETTINGS, TRIAL, Option, asked, parse
 from harness.spec.trial import Trial
 
 
@@ -87,5 +88,31 @@ def doctor(json: bool) -> int:
         else:
             write_table(found, out=sys.stdout)
         return 4 if any(each.required and not each.present for each in found) else 0
+
+    return _code_of(action)
+
+
+def options_of_predict() -> tuple[Option, ...]:
+    """Return the options of every experiment together, and those of a prediction alone."""
+    own = {option.name: option for fault in all_faults().values() for option in fault.options}
+    run = tuple(option for option in RUN if option.name == "json")
+    return (*PREDICTION, *SETTINGS, *TRIAL, *own.values(), *run)
+
+
+def predict(name: str, typed: Mapping[str, Any]) -> int:
+    """Say what an experiment would show, without running it; return the exit code."""
+
+    def action() -> int:
+        fault = all_faults().get(name)
+        if fault is None:
+            raise Refused(f"predict: {name!r} is no experiment; there are {', '.join(all_faults())}")
+        allowed = {option.parameter for option in (*PREDICTION, *options_of(fault))}
+        for given in (key for key, value in typed.items() if value not in (None, False)):
+            if given not in allowed:
+                raise Refused(f"--{given.replace('_', '-')}: {name} has no such option")
+        from harness.foresight import foresee
+
+        foresee(trials_of(fault, typed)[0], json=typed["json"], **parse(PREDICTION, typed))
+        return 0
 
     return _code_of(action)

@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from harness.labs.fake_line import Line
 from harness.labs.protocols import Flow, Lab, Mark, OnExpiry, SocketSeen, Unreachable
-from harness.observe.packets import Packet
 from harness.spec.sides import SIDES, Side, other
-
-_TRANSIT_S = 1e-6
-_WINDOW = 500
 
 _TCP = {"rto_s": 0.204, "srtt_s": 0.0001}
 _DEFAULTS = {
@@ -32,14 +29,6 @@ _DEFAULTS = {
     "syn_count": 6,
 }
 _SYSCTLS = {"net.ipv4.tcp_retries2": 15, "net.ipv4.tcp_syn_linear_timeouts": 4}
-
-
-class Line(msgspec.Struct):
-    """One connection: how far each end's sequence numbers are, and what is done to it on the way."""
-
-    flow: Flow
-    next: dict[Side, int] = {}
-    cut_to: set[Side] = set()
 
 
 def _bracket() -> dict[str, int]:
@@ -77,7 +66,7 @@ class FakeEndpoint:
 
 
 class FakeHost:
-    """``seen``: what ``socket`` returns; None where this end's socket is gone. ``done``: kill, stop and resume."""
+    """``seen``: the socket, as it is shown until it vanishes. ``done``: what was killed, stopped and resumed."""
 
     def __init__(self, lab: "FakeLab", side: Side) -> None:
         self.name: str = side
@@ -86,6 +75,7 @@ class FakeHost:
         self.endpoints: dict[str, FakeEndpoint] = {}
         self.sysctls = dict(_SYSCTLS)
         self.seen: SocketSeen | None = SocketSeen(state="ESTABLISHED", timer="none")
+        self._vanished = False
         self._lab = lab
 
     def address(self, ipv: int) -> str:
@@ -108,7 +98,7 @@ class FakeHost:
         return _bracket()
 
     async def socket(self, flow: Flow) -> SocketSeen | None:
-        return self.seen
+        return None if self._vanished else self.seen
 
     async def sysctl(self, name: str, value: int | None = None, missing: int | None = None) -> int:
         if value is not None:
@@ -117,7 +107,8 @@ class FakeHost:
 
     async def answer(self, endpoint: FakeEndpoint, do: str, *, conn: str, **arguments: Any) -> dict[str, Any]:
         """Return what an endpoint answers to ``do``; a question that needs no more is answered with when."""
-        if do == "listen" or do == "bind":
+        if do in ("listen", "bind"):
+            self._vanished = False
             return {"port": self._lab.port(self.side, conn)}
         if do == "connect":
             return await self._lab.connect(conn, endpoint, arguments.get("asked") or {})
@@ -130,7 +121,7 @@ class FakeHost:
         elif do == "fill":
             self._lab.close_window(conn, self.side)
         elif do == "close" and arguments["how"] == "vanish":
-            self.seen = None
+            self._vanished = True
         now = _bracket()
         return {**now, "at": now["before"]}
 
@@ -165,6 +156,10 @@ class FakePath:
     async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark:
         return self._did("shrink_mtu", toward=toward, mtu=mtu)
 
+    async def place(self, flow: Flow, where: str, survivor: Side) -> Mark:
+        self._lab.line(flow).cut_to = set(SIDES)
+        return msgspec.structs.replace(self._did("place", where=where, survivor=survivor), where=where)
+
     async def masquerade(self, timeout_s: int, on_expiry: OnExpiry) -> Mark:
         return self._did("masquerade", timeout_s=timeout_s, on_expiry=on_expiry)
 
@@ -190,7 +185,6 @@ class FakeLab:
         self.path = FakePath(self)
         self.lost = 0
         self.closed = False
-        self.packet_listeners: dict[Flow, Callable[[Any], None]] = {}
         self._ports: dict[str, dict[Side, int]] = {}
         self._lines: dict[Flow, Line] = {}
         self._free_ports = itertools.count(40_000)
@@ -204,16 +198,12 @@ class FakeLab:
 
     def send(self, sender: Side, payload: int = 0, flags: str = ".", **fields: Any) -> None:
         """Have ``sender`` of the newest connection send a segment now; the router drops it where the path is cut."""
-        self._send(list(self._lines.values())[-1], sender, payload, flags, **fields)
+        list(self._lines.values())[-1].send(sender, payload, flags, **fields)
 
     # -- the protocol ----------------------------------------------------------------------------------------------
 
     def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
-        if call is None:
-            self.packet_listeners.pop(flow, None)
-        else:
-            self.packet_listeners[flow] = call
-            self.line(flow)
+        self.line(flow).listener = call
 
     def drain(self) -> None:
         """Nothing waits: every packet was handed over as it was sent."""
@@ -233,21 +223,25 @@ class FakeLab:
         return self._ports.setdefault(conn, {}).setdefault(side, next(self._free_ports))
 
     def line(self, flow: Flow) -> Line:
-        return self._lines.setdefault(flow, Line(flow, dict.fromkeys(SIDES, 1000)))
+        return self._lines.setdefault(flow, Line(flow))
+
+    def listened_to(self) -> list[Flow]:
+        """Return the flows whose packets somebody still wants."""
+        return [flow for flow, line in self._lines.items() if line.listener is not None]
 
     async def connect(self, conn: str, endpoint: FakeEndpoint, asked: dict[str, Any]) -> dict[str, Any]:
         """Shake hands and return when; where SYNs are dropped, wait until ``sign`` says how it ended."""
         line = self._line_of(conn)
         began = {**_bracket(), "settings": {**_DEFAULTS, **asked, "keepalive": bool(asked.get("keepalive"))}}
         endpoint.say("connecting", conn, **began)
-        self._send(line, "client", 0, "S")
+        line.send("client", 0, "S")
         if line.cut_to:
             self.client.seen = SocketSeen(state="SYN_SENT", timer="retransmit")
             ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
             endpoint.listen_to(conn, lambda event: None if ended.done() else ended.set_result(event))
             return {**began, **await ended}
-        self._send(line, "server", 0, "SA")
-        self._send(line, "client", 0, ".")
+        line.send("server", 0, "SA")
+        line.send("client", 0, ".")
         self._endpoint("server", conn).say("accepted", conn, port=line.flow.client_port)
         return {**began, "at": time.monotonic_ns()}
 
@@ -255,15 +249,16 @@ class FakeLab:
         """A ping and its answer, unless the path is cut."""
         line = self._line_of(conn)
         side: Side = "client" if endpoint in self.client.endpoints.values() else "server"
-        self._send(line, side, 1, "PA")
+        line.send(side, 1, "PA")
         if not line.cut_to:
-            self._send(line, other(side), 1, "PA")
+            line.send(other(side), 1, "PA")
             endpoint.say("pong", conn, at=time.monotonic_ns())
 
     def close_window(self, conn: str, writer: Side) -> None:
         """The writer fills the other end's buffer, which says that its window is closed."""
-        self._send(self._line_of(conn), writer, 1000, "PA")
-        self._send(self._line_of(conn), other(writer), 0, ".", window=0)
+        line = self._line_of(conn)
+        line.send(writer, 1000, "PA")
+        line.send(other(writer), 0, ".", window=0)
 
     def _endpoint(self, side: Side, conn: str) -> FakeEndpoint:
         """Return whoever holds ``conn`` there: it was asked to bind or to listen for it."""
@@ -274,35 +269,8 @@ class FakeLab:
         ports = self._ports[conn]
         return next(line for flow, line in self._lines.items() if flow.client_port == ports["client"])
 
-    def _send(self, line: Line, sender: Side, payload: int, flags: str, **fields: Any) -> None:
-        receiver = other(sender)
-        ports: dict[Side, int] = {"client": line.flow.client_port, "server": line.flow.server_port}
-        seq = fields.pop("seq", line.next[sender])
-        line.next[sender] = max(line.next[sender], seq + payload + ("S" in flags) + ("F" in flags))
-        for outgoing in (False, True):
-            if outgoing and receiver in line.cut_to:
-                return
-            listener = self.packet_listeners.get(line.flow)
-            if listener is None:
-                return
-            listener(
-                Packet(
-                    time.monotonic() + outgoing * _TRANSIT_S,
-                    f"r-{receiver if outgoing else sender}",
-                    outgoing,
-                    line.flow.ipv,
-                    sender,
-                    receiver,
-                    sport=ports[sender],
-                    dport=ports[receiver],
-                    seq=seq,
-                    ack=line.next[receiver],
-                    flags=flags,
-                    payload=payload,
-                    **{"window": _WINDOW, **fields},
-                )
-            )
-
 
 if TYPE_CHECKING:  # the type checker holds the fake to what every lab answers to
-    _ANSWERS_ALIKE: type[Lab] = FakeLab
+
+    def _answers_alike(fake: FakeLab) -> Lab:
+        return fake

@@ -48,9 +48,9 @@ class Syn:
             course.note(f"SYN retransmission {number}", now)
         following: list[State] = []
         for sent, reply in self.path.parts(now):
-            if reply == "silence":
+            if reply in ("silence", "chance"):
                 following.append(self._again(sent, number, rto))
-            else:
+            if reply != "silence":
                 course.end(FATE_OF[reply], sent)
         return following
 

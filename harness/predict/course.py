@@ -27,7 +27,10 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """One way in which the kernel's part of the story ends, and when."""
+    """One way in which the kernel's part of the story ends, and when.
+
+    "chance" is where it may end because a packet happens to get through; the course goes on as if none did.
+    """
 
     fate: Fate
     when: Moment

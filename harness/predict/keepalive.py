@@ -90,15 +90,17 @@ class Keepalive:
         for sent, reply in self.path.parts(due):
             if number <= _TOLD_PROBES:
                 course.note(f"keepalive probe {number}", sent)
-            if reply in ("silence", "icmp"):
+            if reply in ("silence", "icmp", "chance"):
                 # ICMP errors for a probe are ignored: its sequence number is outside the window (tcp_v4_err).
                 following.append(self._next(sent, number))
+                if reply == "chance":
+                    course.end("chance", sent)
             elif reply == "ack" and sent.hi < self.path.fault and not self.path.mapped:
                 following.append(State((0,), self.wheel.arm(sent.restarted(), self.interval, fired=True)))
             elif reply == "ack":
                 course.end("kept" if sent.hi < self.path.fault else "recovered", sent)
             else:
-                course.end("reset" if reply == "rst" else "chance", sent)
+                course.end("reset", sent)
         return following
 
     def _next(self, sent: Moment, number: int) -> State:

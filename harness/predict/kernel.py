@@ -54,6 +54,7 @@ def story(s: Situation, wheel: Wheel) -> Story:
         closed = wheel.at(s.window_closed_at if s.window_closed_at is not None else s.fault_at)
         persist = Persist(wheel, s.settings, path_of(s, wheel), s.rto_s, s.srtt_s)
         course = persist.run(closed)
+        told.determined = "chance" not in course.fates
         if s.traffic == "stream":
             # The window may close on an empty queue: then the next write starts the timer.
             told.determined = False
@@ -151,10 +152,11 @@ class _Data:
         self.path = path_of(s, wheel, full=full)
         self.written = None if written is None else wheel.at(written)
         self.tick = None
-        if self.written is None:
+        if self.written is None or written is None:
             return
-        after = self.path.heal is not None and self.written.lo >= self.path.heal
-        mapped = s.mapping_expires_at is not None and self.written.lo < self.path.fault
+        tick = wheel.tick(written)
+        after = self.path.heal is not None and tick >= self.path.heal
+        mapped = self.path.mapped and tick < self.path.fault and written != s.unacked_at
         self.reply = self.path.after if after else "ack" if mapped else self.path.during
         if self.reply == "icmp" and s.effect.icmp == "admin":
             # Noted as the error to report, but no backoff is taken back: the times are those of silence.
@@ -176,6 +178,13 @@ class _Data:
             return
         stream = s.traffic == "stream"
         course = timer.run(self.written, s.segments, stream=stream)
+        if s.effect.to_peer == "big-drop":
+            # A small last segment gets through; then the clock starts at the fast retransmission, up to an RTO sooner.
+            told.determined = False
+            sooner = timer.rto + wheel.granule(timer.rto)
+            course.endings = [
+                msgspec.structs.replace(end, when=end.when.joined(end.when.later(-sooner))) for end in course.endings
+            ]
         told.take(course, "retries")
-        if stream or s.effect.to_peer == "big-drop" or "chance" in course.fates:
+        if stream or "chance" in course.fates:
             told.determined = False

@@ -54,8 +54,10 @@ class Persist:
         for sent, reply in self.path.parts(now):
             if reply == "ack" and quiet >= 0 and quiet < self.answer_gap:
                 reply = "silence"
-            if reply in ("rst", "chance"):
-                course.end("reset" if reply == "rst" else "chance", sent)
+            if reply == "chance":
+                course.end("chance", sent)
+            if reply == "rst":
+                course.end("reset", sent)
             elif reply == "ack" and self._settled(sent, number):
                 course.end("kept" if self.path.heal is None else "recovered", sent)
             else:

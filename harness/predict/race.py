@@ -56,7 +56,7 @@ def run(asked: Situation) -> Race:
 def _kernel(s: Situation, wheel: Wheel, rough: Story, fine: Story | None) -> list[Finding]:
     if s.effect.peer in ("hung", "full") and s.traffic == "stream" and s.window_closed_at is None:
         return _later_full(s, wheel)
-    events = [event for event in rough.events if event.fate in ("died", "reset", "icmp", "chance", "endless")]
+    events = [event for event in rough.events if event.fate in ("died", "reset", "icmp", "endless")]
     alone = _alone(rough, fine)
     if fine is None:
         return [_finding(s, wheel, event, None, alone=alone) for event in events]
@@ -83,7 +83,7 @@ def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, al
         hi += s.srtt_s
         exact = None if exact is None else exact + trip
     by, sign = _names(s, event)
-    if event.fate in ("chance", "endless"):
+    if event.fate == "endless":
         return Finding(by, sign, lo, None, None, False, event.timer)
     return Finding(by, sign, lo, hi if alone else None, exact, alone, event.timer)
 

@@ -71,9 +71,9 @@ class Retransmission:
             course.note("tail loss probe" if number == 0 else f"retransmission {number}", now)
         following: list[State] = []
         for sent, reply in self.path.parts(now):
-            if reply == "silence":
+            if reply in ("silence", "chance"):
                 following.append(self._again(sent, number, rto))
-            else:
+            if reply != "silence":
                 course.end(FATE_OF[reply], sent)
         return following
 

@@ -19,8 +19,10 @@ def why(asked: Situation, found: Race, decided: Prediction) -> str:
     if decided.verdict == "survived":
         return _survived(s, decided)
     when = window(decided.earliest_s, decided.latest_s, decided.exact_s)
+    if s.traffic == "connect":
+        when = when.replace("after the fault", "after connect()")
     if decided.verdict == "unknown":
-        return f"{_chance(s, decided)} If it does, it is {when}."
+        return f"{_chance(s, decided)} If a death comes of it, it is {when}."
     reason = BY[decided.by](s, decided, found) if decided.by in BY else kernel_reason(s, decided, found)
     moral = ""
     if decided.verdict == "mistaken":

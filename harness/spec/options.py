@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from harness.errors import Refused
-from harness.spec.parse import choice, duration, milliseconds, whole, whole_seconds
+from harness.spec.parse import choice, duration, milliseconds, version, whole, whole_seconds
 from harness.spec.settings import Asked
 from harness.spec.trial import TRAFFIC
+
+_HZ = ("100", "250", "300", "1000")
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -141,6 +143,12 @@ RUN = (
     Option("results", "folder to keep the run in (default: results/)", str),
     Option("json", "print the records, one JSON object a line, on standard output", bool, default=False, is_flag=True),
     Option("pcap", "keep the packets in the run's folder, for Wireshark", bool, default=False, is_flag=True),
+)
+
+
+PREDICTION = (
+    Option("hz", "the kernel's tick: 100, 250, 300 or 1000", lambda text: int(choice("--hz", *_HZ)(text)), default=250),
+    Option("kernel", "the kernel's version, for its known bugs: 6.1.99", version("--kernel"), default="6.18"),
 )
 
 

@@ -78,3 +78,14 @@ def percentage(what: str) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def version(what: str) -> Callable[[str], str]:
+    """Return a parser of kernel versions."""
+
+    def parse(text: str) -> str:
+        if not re.match(r"\d+\.\d+", text):
+            raise Refused(f"{what}: {text!r} is no kernel version; write 6.1 or 5.15.163")
+        return text
+
+    return parse

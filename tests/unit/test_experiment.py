@@ -12,6 +12,7 @@ from harness.spec.trial import Trial
 
 KEEPALIVE = Asked(idle_s=2, interval_s=1, count=3)
 KERNEL = Kernel(hz=250)
+QUIET_S = 0.005  # so that the greeting is not taken for data in flight
 
 
 class Script:
@@ -31,7 +32,7 @@ class Script:
 
 def trial(fault="crash-client", **fields):
     survivor = {"crash-client": "server", "reboot-client": "server", "freeze-client": "server"}.get(fault, "client")
-    return Trial(fault=fault, **{"asked": KEEPALIVE, "quiet_s": 0.0, "survivor": survivor, **fields})
+    return Trial(fault=fault, **{"asked": KEEPALIVE, "quiet_s": QUIET_S, "survivor": survivor, **fields})
 
 
 def run(asked, act=None, lab=None):
@@ -49,14 +50,18 @@ def sign_in_time(sign="ETIMEDOUT", side="server", **fields):
 
 
 def closed_quietly(lab, host):
-    return any(call == {"conn": call["conn"], "how": "vanish"} for e in host.endpoints.values()
-               for call in e.was_asked("close"))
+    return any(
+        call == {"conn": call["conn"], "how": "vanish"}
+        for e in host.endpoints.values()
+        for call in e.was_asked("close")
+    )
 
 
 def test_a_detection_as_predicted_is_proved_and_agrees():
     record, lab, _ = run(trial(), sign_in_time())
     assert record.detection.verdict == "detected"
     assert (record.detection.sign, record.detection.by) == ("ETIMEDOUT", "keepalive")
+    assert record.fault.quiet_s >= QUIET_S
     assert record.prediction.earliest_s < record.detection.after_s < record.prediction.latest_s
     assert record.agrees and record.proof.holds and record.proof.half_open
     assert record.settings.idle_s == 2 and record.settings.keepalive
@@ -99,7 +104,7 @@ def test_the_kernels_own_instant_is_taken_from_its_rst():
 
 @pytest.mark.parametrize("traffic", ["idle", "request"])
 def test_where_nothing_is_armed_the_miss_is_known_at_once(traffic):
-    record, _, _ = run(trial("cut-link", asked=Asked(), traffic="idle"))
+    record, _, _ = run(trial("cut-link", asked=Asked(), traffic=traffic))
     assert record.detection.verdict == record.prediction.verdict == "missed"
     assert record.detection.after_s is None and record.detection.watched_s < 1
     assert record.agrees and record.proof.holds and record.proof.timer == "none"
@@ -109,7 +114,7 @@ def test_where_nothing_is_armed_the_miss_is_known_at_once(traffic):
 def test_a_limit_is_watched_to_its_end_even_where_nothing_is_armed():
     record, _, _ = run(trial("cut-link", asked=Asked(), limit_s=0.02))
     assert record.detection.verdict == "missed"
-    assert record.detection.watched_s >= 0.02
+    assert record.detection.watched_s == pytest.approx(0.02)
 
 
 def test_what_reaches_the_survivor_after_the_fault_spoils_the_proof():
@@ -153,13 +158,13 @@ def test_an_interrupted_trial_heals_and_takes_its_connection_away():
         asyncio.run(interrupted())
     assert [what for what, _ in lab.client.done] == ["stop", "resume"]
     assert closed_quietly(lab, lab.client) and closed_quietly(lab, lab.server)
-    assert lab.packet_listeners == {}
+    assert lab.listened_to() == []
 
 
 def test_a_trial_that_ends_well_leaves_nothing_either():
     _, lab, _ = run(trial(), sign_in_time())
     assert closed_quietly(lab, lab.server)
-    assert lab.packet_listeners == {}
+    assert lab.listened_to() == []
 
 
 def test_a_peer_that_is_to_die_gets_a_process_of_its_own():
@@ -182,7 +187,7 @@ def test_an_outage_heals_by_itself_and_the_connection_is_asked_whether_it_lives(
     assert record.fault.healed_after_s >= 0.01
     assert record.detection.verdict == record.prediction.verdict == "survived"
     assert record.agrees and record.proof.holds
-    assert lab.client.endpoints["main"].asked[-2][0] == "ping"
+    assert len(lab.client.endpoints["main"].was_asked("ping")) == 2  # the greeting, and this
 
 
 def test_a_healthy_connection_that_is_declared_dead_is_a_mistake():
@@ -216,4 +221,4 @@ def test_connect_starts_its_clock_with_the_syn():
 
 def test_a_connect_that_is_given_up_at_its_limit_is_missed():
     record, _, _ = run(trial("connect", asked=Asked(), traffic="connect", limit_s=0.01))
-    assert record.detection.verdict == "missed" and record.detection.watched_s >= 0.01
+    assert record.detection.verdict == "missed" and record.detection.watched_s == pytest.approx(0.01)

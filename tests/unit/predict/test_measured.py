@@ -139,13 +139,3 @@ def test_rejected_data_dies_within_bounds_only() -> None:
     situation = Situation(settings=Settings(user_timeout_ms=3000), traffic="write", effect=effect)
     check(situation, (4.98, 4.98), "icmp", 0.005, 5)
     assert predict(situation).sign == "EHOSTUNREACH"
-
-
-# Trials made with the whole lab: everything the predictor was told, and what was then seen (s after the fault).
-@pytest.mark.parametrize(
-    ("situation", "seen"),
-    [],
-)
-def test_calibrated_trials(situation: Situation, seen: float) -> None:
-    told = predict(situation)
-    assert told.exact_s == pytest.approx(seen, abs=0.002)

@@ -158,6 +158,8 @@ def test_chance_is_called_chance() -> None:
     told = predict(Situation(kernel=CALIBRATED, settings=KEEPALIVE, effect=effect))
     assert (told.verdict, told.exact_s, told.latest_s) == ("unknown", None, None)
     assert "0.51" in told.why
+    # Never sooner than if every probe were lost.
+    assert told.earliest_s == predict(Situation(settings=KEEPALIVE, effect=CUT)).earliest_s
 
 
 def test_an_event_on_an_edge_is_ambiguous() -> None:
