@@ -1,7 +1,7 @@
 """Many trials at the same time in one lab: trials as JSON lines on standard input, records on standard output.
 
 ``python -m harness.batch``. One loop holds them all, each with its own moments. What belongs to a whole host or router
-(tcp_retries2, a NAT, an MTU) must be the same for all trials of a batch: ``rooms`` sorts trials so that it is.
+(tcp_retries2, a NAT) must be the same for all trials of a batch: ``rooms`` sorts trials so that it is.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from harness.runner import this_kernel
 from harness.spec.trial import Trial
 from harness.verdict.record import Record
 
-_WIDE_FAULTS = ("expire-nat", "shrink-mtu")
+_WIDE_FAULTS = ("expire-nat",)
 
 
 def rooms(trials: Iterable[Trial]) -> list[list[Trial]]:

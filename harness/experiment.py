@@ -130,7 +130,7 @@ def _detection(watched: Watched, mark: Mark, alive: bool, owing: bool, evidence:
     """``owing``: the survivor had data on the way, so there is a recovery to be late."""
     if watched.sign is not None:
         return judge.detected(watched.sign, mark.at_s, alive, evidence.rst_from_survivor_at)
-    recovered = watched.recovered_at - mark.at_s if owing and watched.recovered_at is not None else None
+    recovered = watched.flowed_at - mark.at_s if owing and watched.flowed_at is not None else None
     return Detection(
         verdict="survived" if alive and watched.answered is not False else "missed",
         watched_s=max(0.0, watched.until - mark.at_s),

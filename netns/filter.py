@@ -16,11 +16,9 @@ from netns.errors import LabError
 from netns.namespace import Namespace
 from netns.nat import Mapping, Nat
 from netns.netlink import NetlinkRefusal, Stamps
-from netns.wiring import CLIENT, SERVER
 
 Toward = Literal["client", "server"]
 
-_SIDES = {"client": CLIENT, "server": SERVER}
 _KEY_LENGTH = 8
 _NFPROTO = {4: 2, 6: 10}
 _UNREACHABLE = {"net": nft.ICMPX_NO_ROUTE, "host": nft.ICMPX_HOST, "admin": nft.ICMPX_ADMIN}
@@ -61,7 +59,6 @@ class Filter:
         self._wanted: dict[tuple[str, bytes], set[object]] = {}
         self._rules: set[str] = set()
         self._past: Counter[str] = Counter()
-        self._mtus: dict[Toward, int] = {}
         self._nat: Nat | None = None
         try:
             messages = [nft.new_table(), nft.new_chain(_FORWARD, nft.FORWARD), *self._new_rule("cut", nft.drop())]
@@ -118,22 +115,17 @@ class Filter:
             [("reset", keys(flow, to_client, to_server))], self._rule("reset", nft.reject(nft.REJECT_RST))
         )
 
-    def shrink_mtu(self, toward: Toward, mtu: int) -> Done:
-        """Make the path toward that host a PMTU black hole (RFC 2923): longer packets vanish without an ICMP error.
+    def shrink_mtu(self, flow: Flow, toward: Toward, mtu: int) -> Done:
+        """Make the flow's path toward that host a PMTU black hole (RFC 2923): longer packets vanish without ICMP.
 
-        By a rule, not by the device's MTU: a veth with a smaller MTU would drop what it receives as well, and below
-        1280 bytes it would lose IPv6 altogether.
+        By a rule, not by the device's MTU: a veth with a smaller MTU would drop what it receives as well, below 1280
+        bytes it would lose IPv6 altogether, and it would be so for every flow.
         """
         if not _LEAST_MTU <= mtu <= 65535:
             raise LabError(f"an MTU of {mtu} cannot be had; {_LEAST_MTU} to 65535 can")
-        stamps = self._set_mtus({**self._mtus, toward: mtu})
-        return Done(*stamps, once(lambda: self.restore_mtu(toward)))
-
-    def restore_mtu(self, toward: Toward) -> Done:
-        """Let packets of all lengths through again."""
-        before = dict(self._mtus)
-        stamps = self._set_mtus({side: mtu for side, mtu in self._mtus.items() if side != toward})
-        return Done(*stamps, once(lambda: _final(self._set_mtus(before))))
+        name = f"mtu-{mtu}"
+        rule = self._rule(name, nft.match_longer(mtu) + nft.drop())
+        return self._inject([(name, keys(flow, toward == "client", toward == "server"))], rule)
 
     def counters(self) -> dict[str, int]:
         """Packets that each kind of fault has dropped or refused so far, by name, and in "total"."""
@@ -198,16 +190,6 @@ class Filter:
             nft.lookup(name),
         ]
         return [nft.new_set(name, 1, _KEY_LENGTH), nft.new_rule(_FORWARD, name, match + action)]
-
-    def _set_mtus(self, mtus: dict[Toward, int]) -> Stamps:
-        self._remember("mtu-")
-        messages = [nft.new_chain("mtu", nft.FORWARD), nft.flush_chain("mtu")]
-        for toward, mtu in mtus.items():
-            match = nft.match_index("OIF", _SIDES[toward].index) + nft.match_longer(mtu)
-            messages.append(nft.new_rule("mtu", f"mtu-{toward}", match + nft.drop()))
-        stamps = self._send(messages)
-        self._mtus = mtus
-        return stamps
 
     def _remember(self, prefix: str) -> None:
         """Keep the counts of the rules so called, which are about to go."""

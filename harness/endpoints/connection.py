@@ -111,7 +111,7 @@ class Connection:
         self._later("ping", self.ping_due, lambda: self._beat(every, misses))
 
     def close(self, how: str) -> None:
-        """``how``: graceful (FIN), half (FIN, still reading), reset (SO_LINGER 0: RST), vanish (TCP_REPAIR: nothing)."""
+        """``how``: graceful (FIN), half (FIN, still reading), reset (SO_LINGER 0), vanish (TCP_REPAIR: nothing)."""
         if how == "half":
             self.sock.shutdown(socket.SHUT_WR)
             return

@@ -38,5 +38,5 @@ class Line:
     def _pass(self, sender: Side, device: str, outgoing: bool, fields: dict[str, Any]) -> None:
         if self.listener is not None:
             at, to = time.monotonic() + outgoing * _TRANSIT_S, other(sender)
-            ports = {"sport": self._ports[sender], "dport": self._ports[to]}
+            ports: dict[str, Any] = {"sport": self._ports[sender], "dport": self._ports[to]}
             self.listener(Packet(at, device, outgoing, self.flow.ipv, sender, to, **ports, **fields))

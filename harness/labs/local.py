@@ -115,7 +115,7 @@ class NetnsPath:
         return await self._do(flow, self._filter.reject, _flow(flow), kind, toward)
 
     async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark:
-        return await self._do(flow, self._filter.shrink_mtu, toward, mtu)
+        return await self._do(flow, self._filter.shrink_mtu, _flow(flow), toward, mtu)
 
     async def place(self, flow: Flow, where: str, survivor: Side) -> Mark:
         lab = self._lab.built

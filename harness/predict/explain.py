@@ -97,8 +97,8 @@ def _syn(s: Situation) -> str:
     limit = model_timeout_ms(settings.syn_count, s.kernel.hz, settings.rto_max_ms * s.kernel.hz // 1000, s.kernel.hz)
     linear = f"after 1 s each for the first {settings.syn_linear} times, then " if settings.syn_linear else ""
     return (
-        f"No SYN is answered. TCP_SYNCNT = {settings.syn_count} stands for {amount(limit / 1000)}; the SYN is sent again "
-        f"{linear}at doubling pauses, and the first pause to end after the limit is the last."
+        f"No SYN is answered. TCP_SYNCNT = {settings.syn_count} stands for {amount(limit / 1000)}; the SYN is sent "
+        f"again {linear}at doubling pauses, and the first pause to end after the limit is the last."
     )
 
 

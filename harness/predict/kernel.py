@@ -16,15 +16,20 @@ from harness.predict.retransmit import Retransmission
 from harness.predict.situation import Situation
 from harness.predict.wheel import Moment, Wheel
 
+_LET_GO_S = 0.004
 _NEXT_WRITE_S = 0.2  # a stream writes at least so often
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One way in which the kernel's part may end. ``timer``: the one that decides it."""
+    """One way in which the kernel's part may end. ``timer``: the one that decides it.
+
+    ``at_s``: the instant, where it is not a timer's.
+    """
 
     fate: Fate
     timer: str
     when: Moment
+    at_s: float | None = None
 
 
 class Story(msgspec.Struct):
@@ -53,6 +58,9 @@ def story(s: Situation, wheel: Wheel) -> Story:
     if s.traffic == "blocked" or (s.window_closed_at is not None and s.effect.peer in ("full", "hung")):
         closed = wheel.at(s.window_closed_at if s.window_closed_at is not None else s.fault_at)
         persist = Persist(wheel, s.settings, path_of(s, wheel), s.rto_s, s.srtt_s)
+        if wheel.offset is None:
+            # The kernel deals with the closed window once the writing program lets go of the socket.
+            closed = closed.joined(closed.later(wheel.tick_from(_LET_GO_S))).restarted()
         course = persist.run(closed)
         told.determined = "chance" not in course.fates
         if s.traffic == "stream":
@@ -84,7 +92,7 @@ def _connect(s: Situation, wheel: Wheel) -> Story:
     called = wheel.at(s.fault_at)
     path = path_of(s, wheel)
     if path.during in ("ack", "rst"):
-        told.events.append(Event(FATE_OF[path.during], "syn-retries", called))
+        told.events.append(Event(FATE_OF[path.during], "syn-retries", called, s.fault_at))
         return told
     course = Syn(wheel, s.settings, path).run(called)
     told.take(course, "syn-retries")
@@ -149,7 +157,7 @@ class _Data:
 
     def __init__(self, s: Situation, wheel: Wheel, written: float | None, full: bool) -> None:
         self.s, self.wheel, self.full = s, wheel, full
-        self.path = path_of(s, wheel, full=full)
+        self.path, self.written_s = path_of(s, wheel, full=full), written
         self.written = None if written is None else wheel.at(written)
         self.tick = None
         if self.written is None or written is None:
@@ -170,7 +178,7 @@ class _Data:
         s, wheel = self.s, self.wheel
         timer = Retransmission(wheel, s.settings, self.path, s.rto_s, s.srtt_s)
         if self.reply == "rst":
-            told.events.append(Event("reset", "retries", self.written))
+            told.events.append(Event("reset", "retries", self.written, self.written_s))
             return
         if self.reply == "icmp":
             told.determined = False

@@ -16,6 +16,7 @@ from harness.predict.situation import Situation
 from harness.predict.wheel import Wheel
 
 _SHORT_TRIP_S = 0.01
+_PROMPT_S = 0.005
 
 
 class Race(msgspec.Struct):
@@ -77,6 +78,8 @@ def _alone(rough: Story, fine: Story | None) -> bool:
 def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, alone: bool) -> Finding:
     lo, hi = wheel.seconds(event.when.lo), wheel.seconds(event.when.hi)
     exact = None if same is None else wheel.seconds(same.when.lo)
+    if event.at_s is not None:
+        lo, hi, exact = event.at_s, event.at_s + _PROMPT_S, None if exact is None else event.at_s
     if event.fate == "reset":
         # A short smoothed round trip says more about the last delayed acknowledgement than about the path.
         trip = s.srtt_s if s.srtt_s > _SHORT_TRIP_S else 0.0
@@ -89,6 +92,8 @@ def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, al
 
 
 def _names(s: Situation, event: Event) -> tuple[str, str]:
+    if event.at_s is not None:
+        lo, hi, exact = event.at_s, event.at_s + _PROMPT_S, None if exact is None else event.at_s
     if event.fate == "reset":
         return "peer", "ECONNREFUSED" if s.traffic == "connect" else "ECONNRESET"
     rejects = s.effect.to_peer == "reject" and event.timer in ("retries", "syn-retries")

@@ -92,7 +92,7 @@ def _seen(record: Record) -> str:
         watched = format_duration(detection.watched_s or 0.0)
         back = detection.recovered_after_s
         return f"{detection.verdict}, watched for {watched}" + (
-            "" if back is None else f"; heard from the peer again after {back:.3f} s"
+            "" if back is None else f"; data flowed again after {back:.3f} s"
         )
     what = f"{detection.sign} by {detection.by}: {detection.after_s:.3f} s after the fault"
     return what if detection.verdict == "detected" else f"{detection.verdict}: {what}"

@@ -26,6 +26,7 @@ _BLACK_HOLE = Effect(to_peer="drop", to_survivor="drop", peer="dead")
 class Watched(msgspec.Struct, kw_only=True):
     """How the wait ended. Instants are CLOCK_MONOTONIC seconds.
 
+    ``recovered_at``: the survivor heard from its peer again; ``flowed_at``: its data got through again.
     ``answered``: after an outage of which nothing was felt, the survivor asked, and the peer answered or did not.
     """
 
@@ -33,6 +34,7 @@ class Watched(msgspec.Struct, kw_only=True):
     until: float
     healed: Mark | None = None
     recovered_at: float | None = None
+    flowed_at: float | None = None
     answered: bool | None = None
 
 
@@ -78,6 +80,7 @@ async def watch(stage: Stage, mark: Mark, until: float, wanted: Prediction) -> W
             if healing is not None and healing.done():
                 watched.healed = healing.result()
                 watched.recovered_at = _heard_again(stage, watched.healed)
+                watched.flowed_at = _flows_again(stage, watched.healed)
                 if watched.recovered_at is not None and wanted.verdict == "survived":
                     watched.until = time.monotonic()
                     break
@@ -128,6 +131,13 @@ async def _answers(stage: Stage) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _flows_again(stage: Stage, healed: Mark) -> float | None:
+    """Return when the router first forwarded the survivor's data again, None where it has not."""
+    side = stage.survivor.side
+    sent = stage.trace.all(("data", "retransmission"), side, healed.before / 1e9)
+    return next((s.left_at for s in sent if s.left_at is not None), None)
 
 
 def _heard_again(stage: Stage, healed: Mark) -> float | None:

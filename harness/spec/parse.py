@@ -11,7 +11,8 @@ def whole(what: str, low: int, high: int, unit: str = "") -> Callable[[str], int
     """Return a parser of whole numbers from ``low`` to ``high``."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d+", text.strip()) or not low <= int(text) <= high:
+        # Twenty digits are more than any range has, and fewer than int() refuses with an error of its own.
+        if not re.fullmatch(r"\d{1,20}", text.strip()) or not low <= int(text) <= high:
             raise Refused(f"{what}: {text!r} is refused; a whole number {unit}from {low} to {high} is allowed")
         return int(text)
 
@@ -23,7 +24,7 @@ def whole_seconds(what: str, low: int, high: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         seconds = parse_duration(text, what)
-        if seconds != int(seconds) or not low <= seconds <= high:
+        if not low <= seconds <= high or seconds != int(seconds):
             raise Refused(f"{what}: {text!r} is refused; the kernel takes whole seconds from {low} to {high}")
         return int(seconds)
 
@@ -35,7 +36,7 @@ def milliseconds(what: str, low: int, high: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         exact = parse_duration(text, what) * 1000
-        if round(exact) != round(exact, 6) or not low <= exact <= high:
+        if not low <= exact <= high or round(exact) != round(exact, 6):
             raise Refused(f"{what}: {text!r} is refused; from {low}ms to {high}ms in whole milliseconds is allowed")
         return round(exact)
 

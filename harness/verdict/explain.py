@@ -19,7 +19,7 @@ def _seen(record: Record) -> str:
     if detection.after_s is None:
         if detection.verdict == "survived":
             lag = detection.recovered_after_s
-            back = "" if lag is None else f"; it heard from the {_peer(survivor)} again after {format_duration(lag)}"
+            back = "" if lag is None else f"; its data got through again after {format_duration(lag)}"
             return f"The {survivor} kept the connection{back}."
         watched = detection.watched_s or 0.0
         if watched < 0.5:
@@ -33,10 +33,6 @@ def _seen(record: Record) -> str:
         f"The {survivor} noticed {format_duration(detection.after_s)} after the fault, by {word}"
         f" ({detection.by}){mistake}."
     )
-
-
-def _peer(survivor: str) -> str:
-    return "server" if survivor == "client" else "client"
 
 
 def _predicted(record: Record) -> str:

@@ -27,7 +27,7 @@ class FaultPart(msgspec.Struct, kw_only=True):
 class Detection(msgspec.Struct, kw_only=True):
     """``kernel_after_s``: when the kernel itself gave up, seen from outside the program: its RST.
 
-    ``watched_s``: for how long nothing was seen. ``recovered_after_s``: the peer was heard again after an outage.
+    ``watched_s``: for how long nothing was seen. ``recovered_after_s``: data got through again after an outage.
     ``call`` is the call that brought the sign, ``then`` what the next read said.
     """
 

@@ -218,7 +218,7 @@ def test_shrunken_mtu_is_a_black_hole_one_way(ipv: int, toward: str) -> None:
         ends = {"client": connection.client, "server": connection.server}
         far, near = ends.pop(toward), next(iter(ends.values()))
         captures = dict(open_capture(lab))
-        done = lab.filter.shrink_mtu(toward, 1300)
+        done = lab.filter.shrink_mtu(connection.flow, toward, 1300)
         far.sendall(bytes(1400))
         assert hears(near, bytes(1400))
         near.sendall(bytes(1000))
@@ -226,10 +226,10 @@ def test_shrunken_mtu_is_a_black_hole_one_way(ipv: int, toward: str) -> None:
         near.sendall(bytes(1400))
         assert hears_nothing(far)
         assert [_icmp(capture, ipv) for capture in captures.values()] == [[], []]
-        assert lab.filter.counters()[f"mtu-{toward}"] >= 1
+        assert lab.filter.counters()["mtu-1300"] >= 1
         done.undo()
         assert hears(far, bytes(1400))
-        assert lab.filter.counters()[f"mtu-{toward}"] >= 1
+        assert lab.filter.counters()["mtu-1300"] >= 1
         for capture in captures.values():
             capture.close()
 
@@ -238,22 +238,22 @@ def test_shrunken_mtu_is_a_black_hole_one_way(ipv: int, toward: str) -> None:
 def test_mtu_is_exact_and_both_sides_are_apart() -> None:
     with Lab() as lab, connected(lab, 4) as connection:
         headers = 20 + 32
-        lab.filter.shrink_mtu("server", 1000 + headers)
-        lab.filter.shrink_mtu("client", 1100 + headers)
+        lab.filter.shrink_mtu(connection.flow, "server", 1000 + headers)
+        shrunk = lab.filter.shrink_mtu(connection.flow, "client", 1100 + headers)
         connection.client.sendall(bytes(1000))
         assert hears(connection.server, bytes(1000))
         connection.server.sendall(bytes(1100))
         assert hears(connection.client, bytes(1100))
-        restored = lab.filter.restore_mtu("client")
+        shrunk.undo()
         connection.server.sendall(bytes(1101))
         assert hears(connection.client, bytes(1101))
-        restored.undo()
+        lab.filter.shrink_mtu(connection.flow, "client", 1100 + headers)
         connection.client.sendall(bytes(1001))
         assert hears_nothing(connection.server)
         connection.server.sendall(bytes(1101))
         assert hears_nothing(connection.client)
         with pytest.raises(LabError, match="68 to 65535"):
-            lab.filter.shrink_mtu("client", 67)
+            lab.filter.shrink_mtu(connection.flow, "client", 67)
 
 
 @pytest.mark.parametrize(("number", "told"), [(errno.ENOENT, True), (errno.EOPNOTSUPP, True), (errno.EBUSY, False)])

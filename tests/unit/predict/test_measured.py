@@ -130,7 +130,7 @@ def test_connect_with_user_timeout() -> None:
 
 def test_user_timeout_kills_a_slow_reader() -> None:
     situation = Situation(settings=Settings(user_timeout_ms=3000), traffic="blocked", effect=FULL)
-    check(situation, (3.21, 3.22), "user-timeout", 0.01, 0.04)
+    check(situation, (3.21, 3.22), "user-timeout", 0.01, 0.05)
     assert predict(situation).verdict == "mistaken"
 
 
