@@ -18,16 +18,20 @@ from harness.runner import this_kernel
 from harness.spec.trial import Trial
 from harness.verdict.record import Record
 
-_WIDE_FAULTS = ("expire-nat",)
-
 
 def rooms(trials: Iterable[Trial]) -> list[list[Trial]]:
     """Return the trials in groups that can share a lab."""
     found: dict[object, list[Trial]] = {}
     for trial in trials:
-        wide = (trial.fault, tuple(sorted(trial.options.items()))) if trial.fault in _WIDE_FAULTS else None
-        found.setdefault((trial.asked.retries2, wide), []).append(trial)
+        found.setdefault((trial.asked.retries2, _wide(trial)), []).append(trial)
     return list(found.values())
+
+
+def _wide(trial: Trial) -> object:
+    """What of the trial's fault all trials of its room must share: a NAT, or all of it if it takes a whole host."""
+    if trial.fault == "expire-nat":
+        return tuple(sorted(trial.options.items()))
+    return trial.number if trial.options.get("where", "router") != "router" else None
 
 
 async def run_together(trials: list[Trial], kernel: Kernel) -> None:

@@ -34,10 +34,10 @@ async def run_trial(lab: Lab, kernel: Kernel, trial: Trial, tell: Tell) -> Recor
             return await _connect(stage, kernel)
         await traffic.begin(stage)
         await traffic.keep_quiet(stage)
-        known = await survey.before_fault(stage)
         tell("injecting", fault=trial.fault)
         mark = await fault.inject(stage)
         tell("fault", at=mark.at_s, mark=mark)
+        known = await survey.at_fault(stage)
         survivor = await stage.survivor.host.socket(stage.flow)
         mapping = await lab.path.mapped(stage.flow) if fault.claim == "forgotten" else None
         striking = asyncio.create_task(traffic.strike(stage, mark.at_s))
@@ -91,7 +91,7 @@ def _record(
     evidence: survey.Evidence,
 ) -> Record:
     trial, fault = stage.trial, stage.fault
-    alive = situation.effect.heals_after_s is not None or _alive(situation.effect) or bool(evidence.mapping)
+    alive = _alive(situation.effect) or bool(evidence.mapping)
     owing = situation.unacked_at is not None
     detection = _detection(watched, mark, alive, owing, evidence)
     detection.by = judge.by(detection, prediction, detection.call)
@@ -121,9 +121,9 @@ def _record(
 
 
 def _alive(effect: Effect) -> bool:
-    """Whether the other end lives and can be reached: then any sign but its own goodbye is a mistake."""
+    """Whether the other end lives and can be reached, or soon: then any sign but its own goodbye is a mistake."""
     passes = effect.to_peer in ("pass", "lossy") and effect.to_survivor in ("pass", "lossy")
-    return passes and effect.peer in ("serves", "full")
+    return (passes or effect.heals_after_s is not None) and effect.peer in ("serves", "full")
 
 
 def _detection(watched: Watched, mark: Mark, alive: bool, owing: bool, evidence: survey.Evidence) -> Detection:

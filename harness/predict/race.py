@@ -92,8 +92,6 @@ def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, al
 
 
 def _names(s: Situation, event: Event) -> tuple[str, str]:
-    if event.at_s is not None:
-        lo, hi, exact = event.at_s, event.at_s + _PROMPT_S, None if exact is None else event.at_s
     if event.fate == "reset":
         return "peer", "ECONNREFUSED" if s.traffic == "connect" else "ECONNRESET"
     rejects = s.effect.to_peer == "reject" and event.timer in ("retries", "syn-retries")

@@ -48,7 +48,8 @@ def _one(record: Record) -> Table:
 
 
 def _many(records: list[Record]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    # One space between columns beside the box's own, so that the longest row fits 80 columns.
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for column, justify in (
         ("trial", "right"),
         ("sign", "left"),

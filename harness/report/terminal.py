@@ -5,6 +5,7 @@ elsewhere only what happened is printed. The countdown is drawn by a thread of i
 """
 
 import time
+from textwrap import wrap
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ from harness.scene.stage import notable
 from harness.units import format_duration
 
 _REFRESHES_PER_SECOND = 4
+_INDENT = 14  # columns: an instant, and a gap
+_NARROWEST = 20
 _MOST_SEGMENTS = 200  # a stream in trouble sends thousands; all are in events.jsonl
 
 
@@ -72,7 +75,7 @@ class Terminal:
 
     def _on_prediction(self, at: float, prediction: Prediction, fault_at: float) -> None:
         self._coming = prediction.steps
-        self._line(None, f"predicted: {predicted(prediction)}", "cyan")
+        self._line(None, predicted(prediction), "cyan", stamp="predicted")
 
     def _on_watching(self, at: float, until: float) -> None:
         self._ends_at = until
@@ -107,9 +110,13 @@ class Terminal:
 
     # -- drawing ---------------------------------------------------------------------------------------------------
 
-    def _line(self, at: float | None, text: str, style: str) -> None:
-        stamp = "" if at is None or self._fault_at is None else f"{at - self._fault_at:+.3f} s"
-        self._print(Text(f"{stamp:>12}  {text}", style=style))
+    def _line(self, at: float | None, text: str, style: str, stamp: str = "") -> None:
+        if at is not None and self._fault_at is not None:
+            stamp = f"{at - self._fault_at:+.3f} s"
+        # What is too long goes on below itself, not below the instants.
+        for part in wrap(text, max(_NARROWEST, self._console.width - _INDENT)):
+            self._print(Text(f"{stamp:>{_INDENT - 2}}  {part}", style=style))
+            stamp = ""
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)

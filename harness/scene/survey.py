@@ -38,8 +38,8 @@ class Evidence(msgspec.Struct, kw_only=True):
     capture_complete: bool = True
 
 
-async def before_fault(stage: Stage) -> dict[str, Any]:
-    """Return the parts of the Situation that must be read before the fault changes them."""
+async def at_fault(stage: Stage) -> dict[str, Any]:
+    """Return the parts of the Situation that must be read right after the fault, before back-off changes them."""
     tcp = (await stage.survivor.ask("state"))["tcp"]
     return {"rto_s": tcp["rto_s"], "srtt_s": tcp["srtt_s"], "armed_at": stage.armed_at}
 

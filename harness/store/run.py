@@ -39,24 +39,32 @@ class Run:
                     continue
                 return cls(folder)
         except OSError as error:
-            raise Unavailable(
-                f"{results} cannot be written ({error.strerror}); make it writable, or name another with --results"
-            ) from None
+            raise _unwritable(results, error) from None
         raise Unavailable(f"{results} has {_SAME_SECOND} runs of this very second; wait one")
 
     def keep(self, record: Record) -> None:
-        """Append a trial's record."""
-        os.write(self._records, msgspec.json.encode(record) + b"\n")
+        """Append a trial's record. Raises Unavailable where the disk takes no more, as do the others."""
+        self._append(self._records, record)
 
     def note(self, name: str, fields: dict[str, Any]) -> None:
         """Append an event. Segments are left out: they are made of the packets, which are kept."""
         if name == "segment":
             return
-        os.write(self._events, msgspec.json.encode({"event": name, **fields}) + b"\n")
+        self._append(self._events, {"event": name, **fields})
 
     def describe(self, metadata: dict[str, Any]) -> None:
         """Write what the machine is."""
-        (self.folder / "machine.json").write_bytes(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
+        text = msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n"
+        try:
+            (self.folder / "machine.json").write_bytes(text)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+
+    def _append(self, descriptor: int, line: Any) -> None:
+        try:
+            os.write(descriptor, msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +74,12 @@ class Run:
     ) -> None:
         os.close(self._records)
         os.close(self._events)
+
+
+def _unwritable(folder: Path, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"{folder} cannot be written ({error.strerror}); make it writable, or name another with --results"
+    )
 
 
 def _open(path: Path) -> int:

@@ -96,7 +96,7 @@ def test_what_the_machine_is_is_kept_beside_the_records(tmp_path):
 @pytest.mark.parametrize("where", ["file", "file/below"])
 def test_a_folder_that_cannot_be_written_is_code_4_and_one_line(tmp_path, where):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Unavailable, match="cannot be written .* name another with --results") as error:
+    with pytest.raises(Unavailable, match=r"cannot be written .* name another with --results") as error:
         Run.create(tmp_path / where, "no-fault")
     assert error.value.exit_code == 4 and "\n" not in str(error.value)
 
