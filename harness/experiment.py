@@ -115,6 +115,7 @@ def _record(
         prediction=prediction,
         agrees=judge.agrees(detection, prediction, mark.uncertainty_s),
         proof=prove(fault.claim_for(trial.survivor), evidence),
+        seen=survey.timeline(stage, mark.at_s),
         warnings=list(prediction.warnings),
     )
     return msgspec.structs.replace(record, why=explain(record))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness.predict.situation import Prediction
+from harness.predict.situation import Prediction, Step
 from harness.spec.settings import Settings
 
 SCHEMA = 1
@@ -60,7 +60,7 @@ class Proof(msgspec.Struct, kw_only=True):
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """One trial, whole."""
+    """One trial, whole. ``seen``: the packets after the fault that matter, to be held against prediction.steps."""
 
     experiment: str
     trial: int
@@ -74,6 +74,7 @@ class Record(msgspec.Struct, kw_only=True):
     prediction: Prediction
     agrees: bool
     proof: Proof
+    seen: list[Step] = []
     why: str = ""
     warnings: list[str] = []
     schema: int = SCHEMA
