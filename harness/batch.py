@@ -18,6 +18,9 @@ from harness.runner import this_kernel
 from harness.spec.trial import Trial
 from harness.verdict.record import Record
 
+# How many trials may be busy with setting up or striking; all others only wait.
+_AT_ONCE = 2
+
 
 def rooms(trials: Iterable[Trial]) -> list[list[Trial]]:
     """Return the trials in groups that can share a lab."""
@@ -38,15 +41,16 @@ async def run_together(trials: list[Trial], kernel: Kernel) -> None:
     """Run all ``trials`` at once in one lab and print each record as it comes."""
     lab = await NetnsLab.build(kernel)
     try:
+        turn = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as group:
             for trial in trials:
-                group.create_task(_one(lab, kernel, trial))
+                group.create_task(_one(lab, kernel, trial, turn))
     finally:
         await lab.close()
 
 
-async def _one(lab: NetnsLab, kernel: Kernel, trial: Trial) -> None:
-    record: Record = await run_trial(lab, kernel, trial, Teller())
+async def _one(lab: NetnsLab, kernel: Kernel, trial: Trial, turn: asyncio.Semaphore) -> None:
+    record: Record = await run_trial(lab, kernel, trial, Teller(), turn)
     sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
     sys.stdout.buffer.flush()
 

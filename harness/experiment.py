@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import time
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -10,7 +12,7 @@ from harness.events import Tell
 from harness.faults import all_faults
 from harness.faults.base import End
 from harness.labs.agent import EndpointGone
-from harness.labs.protocols import Lab, Mark
+from harness.labs.protocols import Lab, Mark, SocketSeen
 from harness.predict import predict
 from harness.predict.situation import Effect, Kernel, Prediction, Situation
 from harness.scene import survey, traffic
@@ -23,52 +25,81 @@ from harness.verdict.explain import explain
 from harness.verdict.proof import prove
 from harness.verdict.record import Detection, FaultPart, Record
 
+# Nobody else is there whose turn it could be.
+ALONE: AbstractAsyncContextManager[None] = contextlib.nullcontext()
 
-async def run_trial(lab: Lab, kernel: Kernel, trial: Trial, tell: Tell) -> Record:
-    """Run ``trial`` in ``lab`` and return its record. The fault is healed however this ends."""
+
+class Struck(NamedTuple):
+    """The fault in force: when, and what was read right after it."""
+
+    mark: Mark
+    known: dict[str, Any]
+    survivor: SocketSeen | None
+    mapping: bool | None
+
+
+async def run_trial(
+    lab: Lab, kernel: Kernel, trial: Trial, tell: Tell, turn: AbstractAsyncContextManager[Any] = ALONE
+) -> Record:
+    """Run ``trial`` in ``lab`` and return its record. The fault is healed however this ends.
+
+    ``turn``: held while setting up and while striking, so that many trials at once do not make each other late.
+    """
     fault = all_faults()[trial.fault](**trial.options)
-    await fault.prepare(lab)
-    stage = await open_stage(lab, trial, fault, tell)
+    async with turn:
+        await fault.prepare(lab)
+        stage = await open_stage(lab, trial, fault, tell)
     try:
         if trial.traffic == "connect":
-            return await _connect(stage, kernel)
-        await traffic.begin(stage)
+            return await _connect(stage, kernel, turn)
+        async with turn:
+            await traffic.begin(stage)
         await traffic.keep_quiet(stage)
-        tell("injecting", fault=trial.fault)
-        mark = await fault.inject(stage)
-        tell("fault", at=mark.at_s, mark=mark)
-        known = await survey.at_fault(stage)
-        survivor = await stage.survivor.host.socket(stage.flow)
-        mapping = await lab.path.mapped(stage.flow) if fault.claim == "forgotten" else None
-        striking = asyncio.create_task(traffic.strike(stage, mark.at_s))
-        if not trial.write_after_s:
-            await striking
-        situation = await survey.situation(stage, kernel, mark, known)
+        await fault.await_moment(stage)
+        async with turn:
+            struck = await _strike(stage)
+        mark = struck.mark
+        writing = asyncio.create_task(traffic.write_later(stage, mark.at_s))
+        situation = await survey.situation(stage, kernel, mark, struck.known)
         prediction = predict(situation)
         tell("prediction", prediction=prediction, fault_at=mark.at_s)
-        at_once = trial.limit_s is None and never(stage, survivor, prediction)
+        at_once = trial.limit_s is None and never(stage, struck.survivor, prediction)
         until = time.monotonic() if at_once else mark.at_s + limit_s(stage, situation, prediction)
         watched = await watch(stage, mark, until, prediction)
-        striking.cancel()
+        writing.cancel()
         # Told again with what came after the fault: when a write got stuck, when a heartbeat was due.
-        situation = await survey.situation(stage, kernel, mark, known)
-        evidence = await survey.evidence(stage, mark, survivor, watched.until, mapping)
+        situation = await survey.situation(stage, kernel, mark, struck.known)
+        evidence = await survey.evidence(stage, mark, struck.survivor, watched.until, struck.mapping)
         return _record(stage, mark, situation, predict(situation), watched, evidence)
     finally:
         await _clear(stage)
 
 
-async def _connect(stage: Stage, kernel: Kernel) -> Record:
-    """The trial of connect(): the fault is there first, and the clock starts with the SYN."""
-    await stage.fault.inject(stage)
-    connecting = asyncio.create_task(begin_connect(stage))
-    try:
+async def _strike(stage: Stage) -> Struck:
+    """Put the fault in force, look at what it left, and write if the traffic is to write at once."""
+    fault = stage.fault
+    stage.tell("injecting", fault=stage.trial.fault)
+    mark = await fault.inject(stage)
+    stage.tell("fault", at=mark.at_s, mark=mark)
+    await traffic.strike(stage)
+    known = await survey.at_fault(stage)
+    survivor = await stage.survivor.host.socket(stage.flow)
+    mapping = await stage.lab.path.mapped(stage.flow) if fault.claim == "forgotten" else None
+    return Struck(mark, known, survivor, mapping)
+
+
+async def _connect(stage: Stage, kernel: Kernel, turn: AbstractAsyncContextManager[Any]) -> Record:
+    """The trial of connect(): the fault is there first, and the clock starts when connect() is called."""
+    async with turn:
+        await stage.fault.inject(stage)
+        connecting = asyncio.create_task(begin_connect(stage))
         began = await stage.hears(stage.survivor, "connecting")
-        stage.settings = await in_force(stage, began["settings"])
-        stage.survivor_gone = True
-        mark = Mark(before=began["before"], after=began["after"], peer="cut off")
+        mark = Mark(before=began["before"], after=began["before"], peer="cut off")
         stage.tell("fault", at=mark.at_s, mark=mark)
         survivor = await stage.survivor.host.socket(stage.flow)
+    try:
+        stage.settings = await in_force(stage, began["settings"])
+        stage.survivor_gone = True
         situation = await survey.situation(stage, kernel, mark, {})
         prediction = predict(situation)
         stage.tell("prediction", prediction=prediction, fault_at=mark.at_s)

@@ -26,6 +26,8 @@ _OPTIONS = (
     ("keepalive", socket.SOL_SOCKET, socket.SO_KEEPALIVE),
 )
 
+_TRIES, _TIGHT_NS = 10, 50_000
+
 _INFO = struct.Struct("=8B24I")
 
 
@@ -40,14 +42,28 @@ def put(sock: socket.socket, asked: dict[str, Any]) -> int | None:
         if value is None:
             continue
         try:
-            before = time.monotonic_ns()
-            sock.setsockopt(level, option, int(value))
             if name == "keepalive" and value:
-                armed = (before + time.monotonic_ns()) // 2
+                armed = _arm(sock)
+            else:
+                sock.setsockopt(level, option, int(value))
         except OSError as error:
             error.filename = name
             raise
     return armed
+
+
+def _arm(sock: socket.socket) -> int:
+    """Switch SO_KEEPALIVE on and return when. Off and on again arms the timer anew, so a bracket that was torn apart
+    (the process lost its processor in between) is not kept.
+    """
+    for _ in range(_TRIES):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+        before = time.monotonic_ns()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        after = time.monotonic_ns()
+        if after - before <= _TIGHT_NS:
+            break
+    return (before + after) // 2
 
 
 def read_back(sock: socket.socket) -> dict[str, Any]:

@@ -100,6 +100,9 @@ class Fault:
     async def prepare(self, lab: Lab) -> None:
         """Do what must be done before the connection is opened; nothing, for most."""
 
+    async def await_moment(self, scene: Scene) -> None:
+        """Wait for the moment to strike, where the fault comes by itself; no waiting, for most."""
+
     async def inject(self, scene: Scene) -> Mark:
         """Put the fault in force and say when."""
         raise NotImplementedError

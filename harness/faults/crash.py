@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from harness.errors import Refused
 from harness.faults.base import Claim, Fault, Scene
 from harness.labs.protocols import Mark
 from harness.predict.situation import Effect
@@ -16,8 +17,20 @@ from harness.spec.parse import duration
 from harness.spec.sides import Side
 from harness.spec.trial import Traffic
 
-# With tcp_orphan_retries = 1, as the lab has it, a dead process's FIN is sent again until about then (kernel-measured).
-_FIN_RETRIED_S = 0.8
+# With tcp_orphan_retries = 1, as the lab has it, a dead process's kernel sends its FIN for the last time 0.85 s after
+# the kill and forgets the connection 1.7 to 1.9 s after it (measured). Between the two it neither speaks nor is silent.
+_FIN_STILL_COMES_S = 0.7
+_FORGOTTEN_S = 2.0
+
+
+def _heal_after(text: str) -> float:
+    seconds = duration("--heal-after", 0.01, 86_400)(text)
+    if _FIN_STILL_COMES_S < seconds < _FORGOTTEN_S:
+        raise Refused(
+            f"--heal-after: {text!r} is refused; up to 700ms (the dead kernel's FIN still comes) or from 2s on (it has"
+            " forgotten the connection) is allowed"
+        )
+    return seconds
 
 
 class _Crash(Fault):
@@ -26,7 +39,7 @@ class _Crash(Fault):
         Option(
             name="heal-after",
             help="the network alone comes back after so long: the dead process's kernel may still be sending its FIN",
-            parse=duration("--heal-after", 0.01, 86_400),
+            parse=_heal_after,
             default=None,
         ),
     )
@@ -37,7 +50,7 @@ class _Crash(Fault):
             return Effect(to_peer="drop", to_survivor="drop", peer="dead")
         # Unread data makes the dying kernel send RST instead, once; after that the peer knows nothing.
         goodbye: Literal["fin", "rst"] = "rst" if traffic in ("blocked", "stream") else "fin"
-        peer = goodbye if healed < _FIN_RETRIED_S else "gone"
+        peer = goodbye if healed <= _FIN_STILL_COMES_S else "gone"
         return Effect(to_peer="drop", to_survivor="drop", peer=peer, heals_after_s=healed)
 
     def claim_for(self, survivor: Side) -> Claim:

@@ -50,10 +50,13 @@ class ExpireNat(Fault):
     async def prepare(self, lab: Lab) -> None:
         await lab.path.masquerade(self.forgets_after_s, self.values["on-expiry"])
 
-    async def inject(self, scene: Scene) -> Mark:
+    async def await_moment(self, scene: Scene) -> None:
         """Wait until the mapping has expired; where probes renew it, until it would have expired without them."""
-        due = scene.last_passed() + self.forgets_after_s
-        await scene.until(due)
+        self._due = scene.last_passed() + self.forgets_after_s
+        await scene.until(self._due)
+
+    async def inject(self, scene: Scene) -> Mark:
+        due = self._due
         # conntrack counts whole jiffies: a tick of 10 ms, the longest there is, is how sure the instant can be.
         return Mark(before=int(due * 1e9), after=int(due * 1e9) + 10_000_000, peer="cut off")
 

@@ -25,5 +25,5 @@ class Names:
 
 
 def notable(segment: Segment) -> bool:
-    """Whether a person who waits wants to see this segment: all but plain acknowledgments, first SYNs and first data."""
+    """Whether a person who waits wants to see this segment: all but plain acknowledgments and what is sent first."""
     return segment.again or segment.role not in _PLAIN

@@ -39,8 +39,14 @@ async def keep_quiet(stage: Stage) -> None:
             return
 
 
-async def strike(stage: Stage, fault_at: float) -> None:
-    """Do what the traffic does after the fault."""
-    if stage.trial.traffic == "write":
+async def strike(stage: Stage) -> None:
+    """Do what the traffic does right after the fault."""
+    if stage.trial.traffic == "write" and not stage.trial.write_after_s:
+        await stage.survivor.ask("write", count=WRITE_BYTES)
+
+
+async def write_later(stage: Stage, fault_at: float) -> None:
+    """Make the write that was asked for some time after the fault."""
+    if stage.trial.write_after_s:
         await stage.until(fault_at + stage.trial.write_after_s)
         await stage.survivor.ask("write", count=WRITE_BYTES)

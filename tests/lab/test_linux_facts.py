@@ -168,10 +168,10 @@ FACTS = (
     ),
     Fact(
         "cut, kill -9, healed late: RST at the probe",
-        {"fault": "crash-client", "survivor": "server", "options": {"heal-after": 1.2}, **_keepalive(2, 1, 3)},
+        {"fault": "crash-client", "survivor": "server", "options": {"heal-after": 2.0}, **_keepalive(3, 1, 3)},
         "ECONNRESET",
-        1.70,
-        1.86,
+        2.68,
+        2.98,
     ),
     # Where the fault is put changes the answer.
     Fact(
