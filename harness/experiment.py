@@ -81,9 +81,10 @@ async def _strike(stage: Stage) -> Struck:
     stage.tell("injecting", fault=stage.trial.fault)
     mark = await fault.inject(stage)
     stage.tell("fault", at=mark.at_s, mark=mark)
+    # Before the write: a peer that answers it with RST takes the socket away.
+    survivor = await stage.survivor.host.socket(stage.flow)
     await traffic.strike(stage)
     known = await survey.at_fault(stage)
-    survivor = await stage.survivor.host.socket(stage.flow)
     mapping = await stage.lab.path.mapped(stage.flow) if fault.claim == "forgotten" else None
     return Struck(mark, known, survivor, mapping)
 
@@ -109,8 +110,9 @@ async def _connect(stage: Stage, kernel: Kernel, turn: AbstractAsyncContextManag
     finally:
         connecting.cancel()
     watched = Watched(sign=sign, until=until if sign is None else sign["at"] / 1e9)
+    situation = await survey.situation(stage, kernel, mark, {})
     evidence = await survey.evidence(stage, mark, survivor, watched.until)
-    return _record(stage, mark, situation, prediction, watched, evidence)
+    return _record(stage, mark, situation, predict(situation), watched, evidence)
 
 
 def _record(

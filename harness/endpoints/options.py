@@ -28,7 +28,7 @@ _OPTIONS = (
 
 _TRIES, _TIGHT_NS = 10, 50_000
 
-_INFO = struct.Struct("=8B24I")
+_INFO = struct.Struct("=8B24I4Q4I")  # the beginning of struct tcp_info, up to tcpi_min_rtt (Linux 4.6)
 
 
 def put(sock: socket.socket, asked: dict[str, Any]) -> int | None:
@@ -82,7 +82,7 @@ def tcp_info(sock: socket.socket) -> dict[str, Any]:
     """Return the parts of struct tcp_info that decide the timers. Times in seconds."""
     raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
     fields = _INFO.unpack(raw.ljust(_INFO.size, b"\0"))
-    words = fields[8:]
+    words = fields[8:32]
     return {
         "state": fields[0],
         "retransmits": fields[2],
@@ -93,4 +93,5 @@ def tcp_info(sock: socket.socket) -> dict[str, Any]:
         "unacked": words[4],
         "srtt_s": words[15] / 1e6,
         "rttvar_s": words[16] / 1e6,
+        "trip_s": fields[39] / 1e6,
     }

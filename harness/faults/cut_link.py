@@ -1,5 +1,8 @@
 """The link is cut, in both directions or in one; both programs live on. Packets vanish in the router, without ICMP."""
 
+from typing import Any
+
+from harness.errors import Refused
 from harness.faults.base import Claim, Fault, Scene
 from harness.labs.protocols import Mark
 from harness.predict.situation import Effect
@@ -27,11 +30,24 @@ class CutLink(Fault):
         ),
     )
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.values["where"] != "router" and self.values["direction"] != "both":
+            raise Refused("--direction: only a cut in the router has one; leave it out, or leave out --where")
+
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         toward = {"both": ("client", "server"), "to-client": ("client",), "to-server": ("server",)}[
             self.values["direction"]
         ]
+        where = self.values["where"]
+        if where == "far-link":
+            # The router has no route to the peer any more, and says so.
+            return Effect(to_peer="reject", to_survivor="drop", icmp="net", place=where)
+        if where in ("own-queue", "own-filter"):
+            # They stand in the survivor's way out only.
+            return Effect(to_peer="drop", place=where)
         return Effect(
+            place="path" if where == "router" else where,
             to_survivor="drop" if survivor in toward else "pass",
             to_peer="drop" if len(toward) == 2 or survivor not in toward else "pass",
         )

@@ -16,10 +16,10 @@ _TOLD = 20
 
 
 class Syn:
-    """The SYN timer of one socket. A moment's reference is connect()."""
+    """The SYN timer of one socket. A moment's reference is connect(), at ``called_s`` in seconds."""
 
-    def __init__(self, wheel: Wheel, settings: Settings, path: Path) -> None:
-        self.wheel, self.path = wheel, path
+    def __init__(self, wheel: Wheel, settings: Settings, path: Path, called_s: float) -> None:
+        self.wheel, self.path, self.called_s = wheel, path, called_s
         self.rto_max = max(1, wheel.from_ms(settings.rto_max_ms))
         self.most, self.linear = settings.syn_count + settings.syn_linear, settings.syn_linear
         self.user_timeout_ms = settings.user_timeout_ms
@@ -27,9 +27,10 @@ class Syn:
             settings.syn_count, wheel.hz, self.rto_max, wheel.hz
         )
 
-    def run(self, called: Moment) -> Course:
-        """Follow a connect() called at ``called`` whose first SYN gets no answer."""
+    def run(self) -> Course:
+        """Follow a connect() whose first SYN gets no answer."""
         rto = min(self.wheel.hz, self.rto_max)
+        called = self.wheel.at(self.called_s)
         return follow([State((1, rto), self.wheel.arm(called, rto, fired=False))], self._fire, _STEPS)
 
     def _fire(self, state: State, course: Course) -> list[State]:
@@ -39,11 +40,12 @@ class Syn:
             course.end("died", now)
             return []
         if number > 1:
-            least_ms, most_ms = self.wheel.age_ms(now)
+            least_ms, most_ms = self.wheel.age_ms(now, self.called_s)
             if most_ms >= self.limit_ms:
-                course.end("died", old_enough(self.wheel, now, self.limit_ms))
+                course.end("died", old_enough(self.wheel, now, self.limit_ms, self.called_s))
             if least_ms >= self.limit_ms:
                 return []
+        now = self.wheel.ran(now)
         if number <= _TOLD:
             course.note(f"SYN retransmission {number}", now)
         following: list[State] = []
@@ -59,4 +61,4 @@ class Syn:
             rto = min(2 * rto, self.rto_max)
         if not self.user_timeout_ms:
             return State((number + 1, rto), self.wheel.arm(sent, rto, fired=True))
-        return State((number + 1, rto), arm_clamped(self.wheel, sent, rto, self.user_timeout_ms))
+        return State((number + 1, rto), arm_clamped(self.wheel, sent, rto, self.user_timeout_ms, self.called_s))

@@ -6,7 +6,7 @@ Facts: those of the modules that reckon the times. Units: seconds.
 from collections.abc import Callable
 
 from harness.predict.amounts import amount
-from harness.predict.path import path_of
+from harness.predict.path import NEVER_OUT, path_of
 from harness.predict.persist import Persist
 from harness.predict.race import Race
 from harness.predict.retransmit import Retransmission, model_timeout_ms
@@ -17,6 +17,8 @@ from harness.predict.wheel import Wheel
 def kernel_reason(s: Situation, decided: Prediction, found: Race) -> str:
     """Explain a death by one of the kernel's timers."""
     timers = {finding.timer for finding in found.findings if finding.by == decided.by}
+    if "retries" in timers and s.effect.place in NEVER_OUT:
+        return _unsent(s, found)
     if "retries" in timers:
         return _retries(s, found)
     if "zero-window" in timers:
@@ -71,6 +73,15 @@ def _retries(s: Situation, found: Race) -> str:
         f"{start}. tcp_retries2 = {settings.retries2} is a time, not a count: {amount(timer.limit_ms / 1000)}; the "
         f"first retransmission timer after that gives up (RTO {amount(s.rto_s)}, doubling)."
     )
+
+
+def _unsent(s: Situation, found: Race) -> str:
+    first = _at(s, found, "attempt to send 1") or "after one RTO"
+    again = "every half second" if s.effect.place == "own-queue" else "at doubling pauses"
+    text = f"The data never leaves its host: it stays unsent, and is tried again {first} and then {again}"
+    if s.settings.user_timeout_ms:
+        return f"{text}; TCP_USER_TIMEOUT counts {amount(s.settings.user_timeout_ms / 1000)} from the first attempt."
+    return f"{text}; after tcp_retries2 = {s.settings.retries2} attempts the kernel gives up."
 
 
 def _zero_window(s: Situation) -> str:
@@ -138,10 +149,16 @@ def _peer(s: Situation, decided: Prediction, found: Race) -> str:
 
 
 def _icmp(s: Situation, decided: Prediction, found: Race) -> str:
+    if s.effect.place == "next-hop":
+        return (
+            "The next hop is believed for 15 s to 45 s, then asked for in vain; from then on the survivor's own host "
+            "says that the peer is unreachable, so only bounds can be told."
+        )
     if s.traffic == "connect":
         return (
-            "The router answers every SYN with ICMP unreachable. The first answer finds the socket still in connect() "
-            "and is only noted; the one to the first repeated SYN, about 1 s later, ends it."
+            "The router answers every SYN with ICMP unreachable. The first answer ends connect() at once, unless it "
+            "comes before connect() has let go of the socket: then it is only noted, and the one to the first repeated "
+            "SYN, about 1 s later, ends it."
         )
     return (
         "The router answers with ICMP unreachable, which an established connection only notes: it becomes the error "

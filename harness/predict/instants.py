@@ -5,6 +5,7 @@ Conventions, where an instant is None:
 - the peer was last heard when the fault struck; keepalive was armed then too;
 - "write" and "stream" write at the fault; nothing else is ever written;
 - the window closed at the fault; a write that is stuck got stuck when the window closed;
+- the path's round trip is the smoothed one;
 - a read began when the peer was last heard;
 - the first heartbeat without an answer is due one period after the fault.
 """
@@ -27,6 +28,7 @@ def filled(situation: Situation) -> Situation:
         ping = at + s.settings.heartbeat_s
     return msgspec.structs.replace(
         s,
+        trip_s=s.srtt_s if s.trip_s is None else s.trip_s,
         heard_at=heard,
         armed_at=heard if s.armed_at is None else s.armed_at,
         unacked_at=at if writes else s.unacked_at,

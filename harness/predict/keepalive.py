@@ -63,12 +63,13 @@ class Keepalive:
         return Moment(heard.lo + self.idle, heard.hi + longest, 1, heard.lo, heard.hi, self.idle, longest)
 
     def _fire(self, state: State, course: Course) -> list[State]:
-        now: Moment | None = state.now
+        ran = self.wheel.ran(state.now)
+        now: Moment | None = ran
         (probes,) = state.key
         following: list[State] = []
-        if self.written is not None and (unacked := state.now.from_(self.written)) is not None:
+        if self.written is not None and (unacked := ran.from_(self.written)) is not None:
             course.end("silenced", unacked)
-            now = state.now.before(self.written)
+            now = ran.before(self.written)
         if now is not None and (early := now.younger(self.idle)) is not None:
             course.note("keepalive timer: too early, set again for the rest", early)
             following.append(State((probes,), self.wheel.arm_for(early, self.idle)))

@@ -9,7 +9,7 @@ import msgspec
 from harness.predict.connect import Syn
 from harness.predict.course import FATE_OF, Course, Fate, Trace
 from harness.predict.keepalive import Keepalive
-from harness.predict.path import path_of
+from harness.predict.path import NEVER_OUT, path_of
 from harness.predict.persist import Persist
 from harness.predict.reject import rejected
 from harness.predict.retransmit import Retransmission
@@ -18,6 +18,9 @@ from harness.predict.wheel import Moment, Wheel
 
 _LET_GO_S = 0.004
 _NEXT_WRITE_S = 0.2  # a stream writes at least so often
+_WRITES_S = 0.02  # and does so if nothing hinders it
+# A neighbour is believed for 15 s or more, then for 5 s more, then asked three times (arp(7)).
+_BELIEVED_S = 23.0
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -57,7 +60,7 @@ def story(s: Situation, wheel: Wheel) -> Story:
     told = Story([], {})
     if s.traffic == "blocked" or (s.window_closed_at is not None and s.effect.peer in ("full", "hung")):
         closed = wheel.at(s.window_closed_at if s.window_closed_at is not None else s.fault_at)
-        persist = Persist(wheel, s.settings, path_of(s, wheel), s.rto_s, s.srtt_s)
+        persist = Persist(wheel, s.settings, path_of(s, wheel), s.rto_s, s.trip_s or 0.0, s.effect.place)
         if wheel.offset is None:
             # The kernel deals with the closed window once the writing program lets go of the socket.
             closed = closed.joined(closed.later(wheel.tick_from(_LET_GO_S))).restarted()
@@ -81,6 +84,11 @@ def story(s: Situation, wheel: Wheel) -> Story:
     return told
 
 
+def unreachable_next_hop(s: Situation, until: float) -> bool:
+    """Whether the survivor's host may find out by itself that its next hop has gone, before the instant ``until``."""
+    return s.effect.place == "next-hop" and until > s.fault_at + _BELIEVED_S
+
+
 def _data_at(s: Situation) -> float | None:
     """When data is first sent that may go unacknowledged: a write, or a heartbeat."""
     instants = [at for at in (s.unacked_at, s.ping_at if s.settings.heartbeat_s else None) if at is not None]
@@ -94,9 +102,12 @@ def _connect(s: Situation, wheel: Wheel) -> Story:
     if path.during in ("ack", "rst"):
         told.events.append(Event(FATE_OF[path.during], "syn-retries", called, s.fault_at))
         return told
-    course = Syn(wheel, s.settings, path).run(called)
+    course = Syn(wheel, s.settings, path, s.fault_at).run()
+    if (second := course.ending("icmp")) is not None:
+        # The first ICMP error ends connect() if it comes after connect() let go of the socket (tcp_v4_err,
+        # sock_owned_by_user), which is a matter of microseconds; before, it is only noted and the next one counts.
+        course.end("icmp", called.joined(second))
     told.take(course, "syn-retries")
-    # The ICMP error may come before connect() lets go of the socket, and then only the next one counts.
     told.determined = not course.fates & {"icmp", "chance"}
     return told
 
@@ -112,10 +123,12 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
         return written is not None  # probes have been holding the mapping all along
     if path.during == "ack" and path.after == "ack":
         return written is not None
+    if s.effect.place == "own-queue":
+        return written is not None  # a probe that the host's own queue refuses is not counted
     if first is None:
         heard = wheel.at(s.heard_at)
         if s.traffic in ("idle", "request") and not s.settings.heartbeat_s:
-            first = timer.after_answer(heard, s.srtt_s)  # nobody speaks but the probes
+            first = timer.after_answer(heard, s.trip_s or 0.0)  # nobody speaks but the probes
         if first is None:
             told.determined = False
             first = timer.sometime(heard)
@@ -147,9 +160,10 @@ def _second_pause(timer: Keepalive, kept: Moment, lasts: int, told: Story) -> Co
 
 
 def _delayed(course: Course, ticks: int) -> Course:
-    """``course`` as it is if it begins up to ``ticks`` later."""
+    """``course`` as it is if it begins up to ``ticks`` later, or earlier if that is negative."""
     endings = [msgspec.structs.replace(end, when=end.when.joined(end.when.later(ticks))) for end in course.endings]
-    return Course(endings, {what: (lo, hi + ticks) for what, (lo, hi) in course.trace.items()})
+    trace = {what: (lo + min(ticks, 0), hi + max(ticks, 0)) for what, (lo, hi) in course.trace.items()}
+    return Course(endings, trace)
 
 
 class _Data:
@@ -180,6 +194,9 @@ class _Data:
         if self.reply == "rst":
             told.events.append(Event("reset", "retries", self.written, self.written_s))
             return
+        if s.effect.place in NEVER_OUT:
+            self._unsent(told)
+            return
         if self.reply == "icmp":
             told.determined = False
             told.take(rejected(timer, self.written), "retries")
@@ -193,6 +210,30 @@ class _Data:
             course.endings = [
                 msgspec.structs.replace(end, when=end.when.joined(end.when.later(-sooner))) for end in course.endings
             ]
+        if self._disbelieved(course):
+            # The next hop is asked for again, in vain, and the host tells itself that it is unreachable.
+            told.determined = False
+            for end in rejected(timer, self.written).endings:
+                course.end(end.fate, end.when)
         told.take(course, "retries")
         if stream or "chance" in course.fates:
             told.determined = False
+
+    def _unsent(self, told: Story) -> None:
+        """The segment stays where it is, unsent, and is tried again."""
+        assert self.written is not None
+        s, wheel = self.s, self.wheel
+        timer = Persist(wheel, s.settings, self.path, s.rto_s, 0.0, s.effect.place, "attempt to send")
+        course = timer.run(self.written)
+        if s.traffic == "stream":
+            told.determined = False
+            course = _delayed(course, wheel.tick_from(_NEXT_WRITE_S) + wheel.granule(timer.base))
+            if s.effect.place == "own-link":
+                # While the device goes down a segment may still vanish in it, believed to be sent. Then the
+                # retransmission timer runs, and as nothing can be sent again the clock starts at the write.
+                course = _delayed(course, -timer.base - wheel.tick_from(_WRITES_S))
+        told.take(course, "retries")
+
+    def _disbelieved(self, course: Course) -> bool:
+        died = course.ending("died")
+        return died is not None and unreachable_next_hop(self.s, self.wheel.seconds(died.hi))

@@ -12,6 +12,8 @@ from harness.predict.situation import Effect, Situation
 from harness.predict.wheel import Moment, Wheel
 
 Reply = Literal["ack", "rst", "icmp", "silence", "chance"]
+# Where a packet is lost before it leaves its host (Effect.place), and the sender's kernel knows.
+NEVER_OUT = ("own-queue", "own-filter", "own-link")
 
 
 def reply_during(effect: Effect, *, full: bool) -> Reply:

@@ -1,10 +1,12 @@
-"""A closed window: the zero-window probes, and when the kernel gives up.
+"""The zero-window timer: a closed window's probes, and data that the survivor's own host does not let out.
 
 Facts: net/ipv4/tcp_timer.c (tcp_probe_timer, tcp_clamp_probe0_to_user_timeout), net/ipv4/tcp_output.c
 (tcp_send_probe0), net/ipv4/tcp_input.c (tcp_ack_probe, tcp_oow_rate_limited), include/net/tcp.h (tcp_probe0_when);
 RFC 9293 3.8.6.1; measured. An answer forgives the unanswered probes but not the user timeout, which runs from the first
 probe on whether or not the peer lives. A peer answers at most one probe in 500 ms, so the second is never answered.
-Times in ticks.
+A segment that cannot leave its host (its filter or its routes refuse it) stays unsent, and the same timer tries it
+again (tcp_write_xmit, tcp_check_probe_timer): what counts then are attempts. Refused by the host's own queue an attempt
+is repeated after half a second, without backoff (TCP_RESOURCE_PROBE_INTERVAL). Times in ticks.
 """
 
 from harness.predict.course import Course, State, follow
@@ -19,16 +21,29 @@ _STEADY = 40  # a live peer that has answered for so many probes answers for eve
 
 
 class Persist:
-    """The zero-window timer of one socket. A moment's reference is the first probe."""
+    """The zero-window timer of one socket. A moment's reference is the first probe.
 
-    def __init__(self, wheel: Wheel, settings: Settings, path: Path, rto_s: float, srtt_s: float = 0.0) -> None:
+    ``place``: where packets vanish (``Effect.place``). ``what``: what the timer sends, for the timeline.
+    """
+
+    def __init__(
+        self,
+        wheel: Wheel,
+        settings: Settings,
+        path: Path,
+        rto_s: float,
+        trip_s: float = 0.0,
+        place: str = "path",
+        what: str = "window probe",
+    ) -> None:
+        self.refused, self.what = place == "own-queue", what
         self.wheel, self.path = wheel, path
-        self.trip = int(srtt_s * wheel.hz)
+        self.trip = int(trip_s * wheel.hz)
         self.rto_max = max(1, wheel.from_ms(settings.rto_max_ms))
         self.base = max(round(rto_s * wheel.hz), wheel.hz // 5)
         self.retries = settings.retries2
         self.user_timeout = wheel.from_ms(settings.user_timeout_ms)
-        self.answer_gap = wheel.from_ms(500)
+        self.answer_gap = wheel.from_ms(500)  # and TCP_RESOURCE_PROBE_INTERVAL
 
     def run(self, closed: Moment) -> Course:
         """Follow the window that closed at ``closed``."""
@@ -38,7 +53,7 @@ class Persist:
 
     def _fire(self, state: State, course: Course) -> list[State]:
         number, unanswered, backoff, quiet = state.key
-        now: Moment | None = state.now if number > 1 else state.now.restarted()
+        now: Moment | None = state.now
         if number > 1 and self.user_timeout and now is not None:
             if (dying := now.aged(self.user_timeout)) is not None:
                 course.end("died", dying)
@@ -49,9 +64,13 @@ class Persist:
             course.end("died", now)
             return []
         following: list[State] = []
+        now = self.wheel.ran(now)
+        if number == 1:
+            now = now.restarted()
         if number <= _TOLD:
-            course.note(f"window probe {number}", now)
+            course.note(f"{self.what} {number}", now)
         for sent, reply in self.path.parts(now):
+            refused = self.refused and reply == "silence"
             if reply == "ack" and quiet >= 0 and quiet < self.answer_gap:
                 reply = "silence"
             if reply == "chance":
@@ -61,7 +80,8 @@ class Persist:
             elif reply == "ack" and self._settled(sent, number):
                 course.end("kept" if self.path.heal is None else "recovered", sent)
             else:
-                following.append(self._next(sent, (number, unanswered, backoff, quiet), answered=reply == "ack"))
+                key = (number, unanswered, backoff, quiet)
+                following.append(self._next(sent, key, answered=reply == "ack", refused=refused))
         return following
 
     def _settled(self, sent: Moment, number: int) -> bool:
@@ -70,10 +90,13 @@ class Persist:
             return False
         return self.path.during == "ack" or (self.path.heal is not None and sent.lo >= self.path.heal)
 
-    def _next(self, sent: Moment, key: tuple[int, ...], *, answered: bool) -> State:
+    def _next(self, sent: Moment, key: tuple[int, ...], *, answered: bool, refused: bool) -> State:
         number, unanswered, backoff, quiet = key
-        backoff = min(backoff + 1, self.retries)
-        wait = min(self.base << min(backoff, _PROBE_BACKOFF_MAX), self.rto_max)
+        if refused:
+            wait = self.answer_gap
+        else:
+            backoff = min(backoff + 1, self.retries)
+            wait = min(self.base << min(backoff, _PROBE_BACKOFF_MAX), self.rto_max)
         # An answer sets the timer again, for the same time.
         following = self._arm(sent.later(self.trip) if answered else sent, wait)
         waited = following.lo - sent.lo

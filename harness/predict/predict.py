@@ -43,6 +43,7 @@ def _decide(s: Situation, found: race.Race) -> Prediction:
     return Prediction(
         verdict=("detected" if _is_gone(s) else "mistaken") if sure else "unknown",
         sign=first.sign,
+        other_sign=race.other_sign(s, first),
         by=first.by,
         earliest_s=_after(s, low),
         latest_s=_after(s, min(highs)) if highs else None,

@@ -9,7 +9,8 @@ from harness.predict.deadlines import read_deadline, write_deadline
 from harness.predict.finding import Finding
 from harness.predict.heartbeat import heartbeat
 from harness.predict.instants import filled
-from harness.predict.kernel import Event, Story, story
+from harness.predict.kernel import Event, Story, story, unreachable_next_hop
+from harness.predict.path import NEVER_OUT
 from harness.predict.peer import peer_speaks
 from harness.predict.reject import icmp_error
 from harness.predict.situation import Situation
@@ -38,7 +39,8 @@ def run(asked: Situation) -> Race:
     rough = story(s, rough_wheel)
     fine_wheel, fine = None, None
     if s.kernel.jiffy_offset is not None:
-        fine_wheel = Wheel(s.kernel.hz, s.kernel.jiffy_offset)
+        sent = frozenset(rough_wheel.tick(at) for at in s.sent_at)
+        fine_wheel = Wheel(s.kernel.hz, s.kernel.jiffy_offset, sent)
         fine = story(s, fine_wheel)
         if not (fine.determined and len(fine.events) <= 1):
             fine = None
@@ -76,13 +78,16 @@ def _alone(rough: Story, fine: Story | None) -> bool:
 
 
 def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, alone: bool) -> Finding:
-    lo, hi = wheel.seconds(event.when.lo), wheel.seconds(event.when.hi)
+    # The last timer, too, may run a tick late.
+    lo, hi = wheel.seconds(event.when.lo), wheel.seconds(event.when.hi + 1)
+    if s.traffic == "connect":
+        lo = max(lo, s.fault_at)
     exact = None if same is None else wheel.seconds(same.when.lo)
     if event.at_s is not None:
         lo, hi, exact = event.at_s, event.at_s + _PROMPT_S, None if exact is None else event.at_s
     if event.fate == "reset":
         # A short smoothed round trip says more about the last delayed acknowledgement than about the path.
-        trip = s.srtt_s if s.srtt_s > _SHORT_TRIP_S else 0.0
+        trip = s.trip_s if s.trip_s and s.trip_s > _SHORT_TRIP_S else 0.0
         hi += s.srtt_s
         exact = None if exact is None else exact + trip
     by, sign = _names(s, event)
@@ -97,7 +102,28 @@ def _names(s: Situation, event: Event) -> tuple[str, str]:
     rejects = s.effect.to_peer == "reject" and event.timer in ("retries", "syn-retries")
     if event.fate == "icmp" or rejects:
         return "icmp", icmp_error(s.effect, s.ipv)
-    return "user-timeout" if s.settings.user_timeout_ms else event.timer, "ETIMEDOUT"
+    if event.timer == "retries" and unreachable_next_hop(s, event.when.hi / s.kernel.hz):
+        return "icmp", "EHOSTUNREACH"
+    # Without a route IPv6 notes the error, IPv4 does not (net/ipv6/inet6_connection_sock.c, inet6_csk_xmit).
+    sign = "ENETUNREACH" if s.effect.place == "own-link" and s.ipv == 6 else "ETIMEDOUT"
+    return "user-timeout" if _timed(s, event) else event.timer, sign
+
+
+def other_sign(s: Situation, first: Finding) -> str | None:
+    """Return the sign that may come instead of the one of ``first``, if chance decides between two.
+
+    Without a route IPv4 does note the error when a segment that was sent is to be sent again (net/ipv4/af_inet.c,
+    inet_sk_rebuild_header).
+    """
+    in_flight = s.traffic == "stream" and s.effect.place == "own-link" and s.ipv == 4 and first.timer == "retries"
+    return "ENETUNREACH" if in_flight else None
+
+
+def _timed(s: Situation, event: Event) -> bool:
+    """Whether the user timeout decides; attempts to send are counted beside it."""
+    timeout = s.settings.user_timeout_ms / 1000
+    counted = event.timer == "retries" and s.effect.place in NEVER_OUT
+    return timeout > 0 and not (counted and event.when.hi / s.kernel.hz - (s.unacked_at or 0.0) < timeout)
 
 
 def _later_full(s: Situation, wheel: Wheel) -> list[Finding]:
@@ -117,6 +143,10 @@ def _recovery(s: Situation, wheel: Wheel, rough: Story, fine: Story | None) -> t
     if not back:
         return whole, whole, whole
     lo = min(wheel.seconds(event.when.lo) for event in back)
+    if s.traffic == "stream" and whole <= wheel.seconds(rough.trace.get("retransmission 1", (0, 0))[1]):
+        # Until a timeout closes the congestion window new segments go out, and the first that gets through has the
+        # lost ones sent again (RFC 8985).
+        lo, fine = min(lo, whole), None
     hi = max(wheel.seconds(event.when.hi) for event in back) + s.srtt_s
     if fine is None:
         return lo, hi, None

@@ -58,7 +58,7 @@ class Retransmission:
 
     def _fire(self, state: State, course: Course) -> list[State]:
         number, rto = state.key
-        now = state.now if number > 1 else state.now.restarted()
+        now = state.now
         if number > 1:
             least_ms, most_ms = self.wheel.age_ms(now)
             if most_ms >= self.limit_ms:
@@ -67,6 +67,9 @@ class Retransmission:
                 return []
             if most_ms >= self.limit_ms:
                 now = now.younger(-(-self.limit_ms * self.wheel.hz // 1000) + 1) or now
+        now = self.wheel.ran(now)
+        if number <= 1:
+            now = now.restarted()
         if number <= _TOLD:
             course.note("tail loss probe" if number == 0 else f"retransmission {number}", now)
         following: list[State] = []
@@ -95,25 +98,26 @@ class Retransmission:
         return State((number + 1 + skipped, rto), following.later(skipped * period))
 
 
-def old_enough(wheel: Wheel, now: Moment, limit_ms: int) -> Moment:
+def old_enough(wheel: Wheel, now: Moment, limit_ms: int, since_s: float | None = None) -> Moment:
     """The part of ``now`` that may be ``limit_ms`` after its reference."""
-    if wheel.age_ms(now)[0] >= limit_ms:
+    if wheel.age_ms(now, since_s)[0] >= limit_ms:
         return now
     return now.aged(limit_ms * wheel.hz // 1000) or now
 
 
-def arm_clamped(wheel: Wheel, sent: Moment, rto: int, user_timeout_ms: int) -> Moment:
+def arm_clamped(wheel: Wheel, sent: Moment, rto: int, user_timeout_ms: int, since_s: float | None = None) -> Moment:
     """Arm the RTO, but no later than the user timeout ends (tcp_clamp_rto_to_user_timeout)."""
-    least_ms, most_ms = wheel.age_ms(sent)
+    least_ms, most_ms = wheel.age_ms(sent, since_s)
     if least_ms == most_ms:
         left = max(1, wheel.from_ms(max(0, user_timeout_ms - least_ms)))
         return wheel.arm(sent, min(rto, left), fired=True)
     # The age is not known, but the age at which the user timeout ends is: apart from a tick where HZ does not divide
-    # 1000 and TCP's clock of milliseconds rounds.
-    end, blur = wheel.from_ms(user_timeout_ms), 1 if 1000 % wheel.hz else 0
+    # 1000 and TCP's clock of milliseconds rounds, or where the reference lies within a tick.
+    end, rounds = wheel.from_ms(user_timeout_ms), 1 if 1000 % wheel.hz else 0
+    blur = 1 if since_s is not None else rounds
     parts: list[Moment] = []
     if (free := sent.younger(end - rto + 1 + blur)) is not None:
         parts.append(wheel.arm(free, rto, fired=True))
     if (bound := sent.aged(end - rto - blur)) is not None:
-        parts += [wheel.arm_for(bound, end - blur), wheel.arm_for(bound, end + blur)]
+        parts += [wheel.arm_for(bound, end - rounds), wheel.arm_for(bound, end + blur)]
     return functools.reduce(Moment.joined, parts)

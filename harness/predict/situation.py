@@ -35,6 +35,9 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     "rst" (it aborted: RST arrives).
     ``heals_after_s``: the network is whole again after so long; None: never.
     ``icmp``: host, net or admin, with "reject".
+    ``place``: where packets vanish, if not on the path: in the survivor's own queueing discipline ("own-queue"), in its
+    own filter ("own-filter"), at its own device, which is down ("own-link"), at the router's device toward the peer
+    ("far-link"), or at the next hop, which answers no more ("next-hop").
     """
 
     to_peer: Literal["pass", "drop", "lossy", "reject", "reset", "big-drop"] = "pass"
@@ -43,6 +46,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     heals_after_s: float | None = None
     loss: float = 0.0
     icmp: Literal["host", "net", "admin"] = "host"
+    place: Literal["path", "own-queue", "own-filter", "own-link", "far-link", "next-hop"] = "path"
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +56,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     ``armed_at``: SO_KEEPALIVE was switched on (after TCP_KEEPIDLE, on an established connection).
     ``heard_at``: the last segment from the peer reached the survivor (before the fault).
     ``rto_s``: the survivor's RTO (TCP_INFO tcpi_rto) at the fault. ``srtt_s``: its smoothed round trip.
+    ``trip_s``: the path's own round trip (tcpi_min_rtt), without the peer's delayed acknowledgments; None: as srtt_s.
     ``unacked_at``: the write whose data is never acknowledged was made ("write": one; "stream": the first of many);
     None where nothing is unacked. ``segments``: how many segments were in flight then (TLP differs for one).
     ``window_closed_at``: the peer's zero window reached the survivor, traffic "blocked".
@@ -59,6 +64,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     ``write_blocked_at``: the survivor began a write that cannot finish.
     ``ping_at``: the first heartbeat that gets no answer is due then.
     ``mapping_expires_at``: the NAT forgets the connection then unless a packet passes before (expire-nat).
+    ``sent_at``: when the survivor's timers were seen to send. A timer may run a tick late (see wheel.py), which
+    nothing but its packet tells; a packet is never believed to tell more than that.
     """
 
     kernel: Kernel = Kernel()
@@ -71,6 +78,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     heard_at: float | None = None
     rto_s: float = 0.204
     srtt_s: float = 0.0001
+    trip_s: float | None = None
     unacked_at: float | None = None
     segments: int = 1
     window_closed_at: float | None = None
@@ -78,6 +86,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     write_blocked_at: float | None = None
     ping_at: float | None = None
     mapping_expires_at: float | None = None
+    sent_at: tuple[float, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +104,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     ``verdict``: "detected" (the connection was gone, and the survivor will know), "missed" (it will never know),
     "mistaken" (a healthy connection, or one whose network comes back, will be declared dead), "survived" (it is
     healthy, or becomes so, and is not declared dead), "unknown" (chance decides between the above).
-    ``sign`` and ``by``: as in the record (docs/record.md). ``why``: the reason, in words, one or two sentences.
+    ``sign`` and ``by``: as in the record (docs/record.md). ``other_sign``: where chance decides between two signs.
+    ``why``: the reason, in words, one or two sentences.
     ``earliest_s``, ``latest_s``: always, where something is detected; ``latest_s`` None means without bound.
     ``exact_s``: where the jiffy clock was calibrated and Linux is determined. ``ambiguous``: an event falls within a
     tick of a decision, so ``exact_s`` may be off by a step. ``recovery_latest_s``: where an outage ends, data flows
@@ -104,6 +114,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: Literal["detected", "missed", "mistaken", "survived", "unknown"]
     sign: str = "none"
+    other_sign: str | None = None
     by: str = "none"
     earliest_s: float | None = None
     latest_s: float | None = None

@@ -3,6 +3,9 @@
 Facts: kernel/time/timer.c (calc_wheel_index, calc_index, __run_timers; since 4.8), and measurement. A timer is put into
 a bucket of g = 8^level jiffies and runs when the next bucket after its own begins: never early, up to g late.
 Lengths in jiffies: include/linux/jiffies.h (msecs_to_jiffies and usecs_to_jiffies round up).
+A tick late: one CPU counts the jiffies for all (kernel/time/tick-sched.c, tick_sched_do_timer). One whose own tick
+comes a few microseconds before looks at the old count, finds no timer due, and runs it at its next tick (measured with
+the tracepoints timer_start and timer_expire_entry: one in five where hundreds of connections died on two CPUs).
 
 Units: a tick number counts whole ticks of CLOCK_MONOTONIC (instant x HZ, rounded down). The kernel's jiffy counter is
 that number plus a constant C, which only calibration can tell. Without C every result is an interval over all C.
@@ -107,11 +110,15 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class Wheel:
-    """The wheel of a kernel that ticks ``hz`` times a second; ``offset`` is C, or None where it is not known."""
+    """The wheel of a kernel that ticks ``hz`` times a second; ``offset`` is C, or None where it is not known.
 
-    def __init__(self, hz: int, offset: int | None = None) -> None:
+    ``sent``: the ticks in which the survivor was seen to send.
+    """
+
+    def __init__(self, hz: int, offset: int | None = None, sent: frozenset[int] = frozenset()) -> None:
         self.hz = hz
         self.offset = offset
+        self.sent = sent
         # LVL_DEPTH is 9 levels, 8 where HZ <= 100.
         self._widest = 8**8 if hz > 100 else 8**7
 
@@ -172,6 +179,8 @@ class Wheel:
             least, most = ticks + now.grain - rest, ticks + width - rest
             if width <= now.grain:  # the phase within the bucket is known, so the lateness is
                 least = most = (ticks // width + 1) * width
+            if width == 1:
+                most += 1  # wider buckets swallow the tick by which a CPU may be late
         return Moment(
             now.lo + least,
             now.hi + most,
@@ -181,6 +190,12 @@ class Wheel:
             now.since_lo + least,
             now.since_hi + most,
         )
+
+    def ran(self, due: Moment) -> Moment:
+        """When a timer that sends and was due at ``due`` really ran: a tick later if only then a packet was seen."""
+        if self.offset is None or due.lo != due.hi or due.lo in self.sent or due.lo + 1 not in self.sent:
+            return due
+        return due.later(1)
 
     def period(self, ticks: int) -> int:
         """How long a timer of ``ticks`` takes that is armed again whenever it has run."""
@@ -202,9 +217,14 @@ class Wheel:
             age + wide,
         )
 
-    def age_ms(self, moment: Moment) -> tuple[int, int]:
-        """The age of ``moment`` as TCP's millisecond clock shows it (tcp_time_stamp_ts): [least, most]."""
+    def age_ms(self, moment: Moment, since_s: float | None = None) -> tuple[int, int]:
+        """The age of ``moment`` as TCP's millisecond clock shows it (tcp_time_stamp_ts): [least, most].
+
+        ``since_s``: the reference, where it is not the tick at which a timer ran but an instant within one.
+        """
         if self.offset is not None and moment.lo == moment.hi and moment.ref_lo == moment.ref_hi:
-            age = moment.lo * 1000 // self.hz - moment.ref_lo * 1000 // self.hz
+            since = moment.ref_lo * 1000 // self.hz if since_s is None else round(since_s * _NS) // 1_000_000
+            age = moment.lo * 1000 // self.hz - since
             return age, age
-        return moment.since_lo * 1000 // self.hz, -(-moment.since_hi * 1000 // self.hz)
+        within = 0 if since_s is None else 1
+        return (moment.since_lo - within) * 1000 // self.hz, -(-moment.since_hi * 1000 // self.hz)

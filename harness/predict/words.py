@@ -45,6 +45,11 @@ def _missed(s: Situation) -> str:
             "The peer's program hangs, but its kernel goes on acknowledging, so no TCP timer ever runs out; "
             "only a read deadline or a heartbeat would notice."
         )
+    if settings.keepalive and s.effect.place == "own-queue":
+        return (
+            "The survivor's own queue refuses every keepalive probe, and a probe that is known not to have left is not "
+            "counted: it is tried again every half second, for ever."
+        )
     if settings.user_timeout_ms and not settings.keepalive:
         return (
             "No timer is armed: TCP_USER_TIMEOUT counts only while data or probes are unanswered, and without "

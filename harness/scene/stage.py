@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.events import Tell
 from harness.faults.base import End, Fault
-from harness.labs.protocols import Flow, Lab
+from harness.labs.protocols import Flow, Lab, Mark
 from harness.observe.packets import Packet
 from harness.observe.segments import Segment
 from harness.observe.trace import FlowKey, Trace
@@ -31,6 +31,8 @@ class Stage:
         self.trace = Trace(FlowKey(flow.client_port, flow.server_port, flow.ipv))
         self.settings = Settings()
         self.armed_at: float | None = None
+        self.wrote_at: float | None = None  # traffic write: when the kernel was given the data
+        self.healed: Mark | None = None  # an outage that ended by itself, when it did
         self.survivor_gone = False  # connect: the socket is closed by the time that it has failed
         self.changed = asyncio.Event()  # a packet was seen or an event heard: look again
         for end in ends.values():

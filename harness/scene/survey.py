@@ -9,9 +9,14 @@ from typing import Any
 import msgspec
 
 from harness.labs.protocols import Mark, SocketSeen
-from harness.predict.situation import Kernel, Situation
+from harness.observe.segments import Role
+from harness.predict.path import NEVER_OUT
+from harness.predict.situation import Effect, Kernel, Situation
 from harness.scene.stage import Stage
 
+# What the kernel's timers send, and how much of it is looked at.
+_BY_TIMER: tuple[Role, ...] = ("keepalive probe", "window probe", "retransmission", "syn")
+_MOST_SENT = 500
 # Longer than a round trip through the lab, shorter than anything that a timer does.
 _IN_FLIGHT_S = 0.002
 
@@ -41,7 +46,13 @@ class Evidence(msgspec.Struct, kw_only=True):
 async def at_fault(stage: Stage) -> dict[str, Any]:
     """Return the parts of the Situation that must be read right after the fault, before back-off changes them."""
     tcp = (await stage.survivor.ask("state"))["tcp"]
-    return {"rto_s": tcp["rto_s"], "srtt_s": tcp["srtt_s"], "armed_at": stage.armed_at}
+    srtt_s = tcp["srtt_s"]
+    return {
+        "rto_s": tcp["rto_s"],
+        "srtt_s": srtt_s,
+        "trip_s": min(tcp.get("trip_s", srtt_s), srtt_s),  # the kernel says 4295 s where it has measured none
+        "armed_at": stage.armed_at,
+    }
 
 
 async def situation(stage: Stage, kernel: Kernel, mark: Mark, known: dict[str, Any]) -> Situation:
@@ -55,7 +66,7 @@ async def situation(stage: Stage, kernel: Kernel, mark: Mark, known: dict[str, A
         kernel=kernel,
         settings=stage.settings,
         traffic=stage.trial.traffic,
-        effect=stage.fault.effect(stage.trial.traffic, side),
+        effect=_effect(stage, mark),
         ipv=stage.trial.ipv,
         fault_at=at,
         heard_at=trace.last_heard(side, before=mark.after / 1e9),
@@ -65,9 +76,18 @@ async def situation(stage: Stage, kernel: Kernel, mark: Mark, known: dict[str, A
         read_at=_seconds(state.get("read_at")),
         write_blocked_at=_seconds(state.get("blocked_at")),
         ping_at=_unanswered_ping(stage, state),
+        sent_at=tuple(s.at for s in trace.all(_BY_TIMER, side)[:_MOST_SENT]),
         **known,
         **stage.fault.facts(mark),
     )
+
+
+def _effect(stage: Stage, mark: Mark) -> Effect:
+    """Return what the fault does; it heals when it healed, once it has."""
+    effect = stage.fault.effect(stage.trial.traffic, stage.survivor.side)
+    if stage.healed is None or effect.heals_after_s is None:
+        return effect
+    return msgspec.structs.replace(effect, heals_after_s=stage.healed.at_s - mark.at_s)
 
 
 def _seconds(nanoseconds: int | None) -> float | None:
@@ -84,8 +104,10 @@ def _unacked(stage: Stage, mark: Mark) -> tuple[float | None, int]:
     if effect.to_survivor != "drop" and effect.peer not in ("gone", "dead"):
         sent = [s for s in sent if s.dropped]  # the rest is acknowledged
     if not sent:
-        planned = stage.trial.traffic == "write" and (effect.to_survivor == "drop" or effect.peer in ("gone", "dead"))
-        return (mark.at_s + stage.trial.write_after_s if planned else None), 1
+        lost = effect.to_survivor == "drop" or effect.peer in ("gone", "dead") or effect.place in NEVER_OUT
+        if stage.trial.traffic != "write" or not lost:
+            return None, 1
+        return mark.at_s + stage.trial.write_after_s if stage.wrote_at is None else stage.wrote_at, 1
     first = sent[0].at
     return first, sum(1 for s in sent if s.at - first < _IN_FLIGHT_S)
 
@@ -121,7 +143,8 @@ async def evidence(
         probes=len(trace.probes(side, after, until)),
         retransmissions=sum(1 for s in said if s.again and s.role in ("retransmission", "syn", "fin")),
         goodbye=any(s.role in ("fin", "rst") for s in trace.to(side, mark.before / 1e9)),
-        icmp_to_survivor=sum(1 for s in heard if s.role == "icmp"),
+        # The answer to a first SYN may come while connect() is still being called.
+        icmp_to_survivor=sum(1 for s in trace.to(side, mark.before / 1e9, until) if s.role == "icmp"),
         rst_to_survivor=sum(1 for s in heard if s.role == "rst"),
         mapping=mapping,
         capture_complete=stage.lab.lost_packets() == 0,

@@ -42,11 +42,16 @@ async def keep_quiet(stage: Stage) -> None:
 async def strike(stage: Stage) -> None:
     """Do what the traffic does right after the fault."""
     if stage.trial.traffic == "write" and not stage.trial.write_after_s:
-        await stage.survivor.ask("write", count=WRITE_BYTES)
+        await _write(stage)
 
 
 async def write_later(stage: Stage, fault_at: float) -> None:
     """Make the write that was asked for some time after the fault."""
     if stage.trial.write_after_s:
         await stage.until(fault_at + stage.trial.write_after_s)
-        await stage.survivor.ask("write", count=WRITE_BYTES)
+        await _write(stage)
+
+
+async def _write(stage: Stage) -> None:
+    wrote = await stage.survivor.ask("write", count=WRITE_BYTES)
+    stage.wrote_at = (wrote["before"] + wrote["after"]) / 2e9

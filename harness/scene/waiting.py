@@ -115,7 +115,7 @@ async def _something_new(stage: Stage, until: float, healing: "asyncio.Task[Mark
 
 async def _heal_at(stage: Stage, instant: float) -> Mark:
     await stage.until(instant)
-    healed = await stage.fault.heal(stage)
+    stage.healed = healed = await stage.fault.heal(stage)
     stage.tell("healed", at=healed.at_s)
     return healed
 

@@ -41,9 +41,11 @@ def by(detection: Detection, prediction: Prediction, call: str | None) -> str:
         return "heartbeat"
     if detection.sign in ("EOF", "ECONNRESET", "EPIPE", "ECONNREFUSED"):
         return "peer"
+    timer = prediction.by in ("keepalive", "user-timeout", "retries", "zero-window", "syn-retries")
     if detection.sign in ("EHOSTUNREACH", "ENETUNREACH", "EACCES"):
-        return "icmp"
-    if prediction.by in ("keepalive", "user-timeout", "retries", "zero-window", "syn-retries"):
+        # A host without a route makes the same error by itself: then a timer decided when.
+        return prediction.by if timer and _same_sign(detection, prediction) else "icmp"
+    if timer:
         return prediction.by
     return "syn-retries" if call == "connect" else "unknown"
 
@@ -56,7 +58,11 @@ def agrees(detection: Detection, prediction: Prediction, uncertainty_s: float) -
         return False
     if detection.verdict not in ("detected", "mistaken"):
         return _recovered(detection, prediction, uncertainty_s)
-    return detection.sign == prediction.sign and _within(detection, prediction, uncertainty_s)
+    return _same_sign(detection, prediction) and _within(detection, prediction, uncertainty_s)
+
+
+def _same_sign(detection: Detection, prediction: Prediction) -> bool:
+    return detection.sign in (prediction.sign, prediction.other_sign)
 
 
 def _within(detection: Detection, prediction: Prediction, uncertainty_s: float) -> bool:

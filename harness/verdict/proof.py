@@ -114,6 +114,9 @@ def _healthy(evidence: Evidence) -> str | None:
 
 
 def _unanswered(evidence: Evidence) -> str | None:
+    refused_at_once = evidence.survivor is None and evidence.icmp_to_survivor > 0
+    if refused_at_once:
+        return None if evidence.to_survivor <= evidence.icmp_to_survivor else "something answered"
     if evidence.survivor is None or evidence.survivor.state != "SYN_SENT":
         return "the survivor's socket was not in SYN_SENT"
     if evidence.to_survivor > evidence.icmp_to_survivor:

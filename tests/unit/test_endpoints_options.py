@@ -91,4 +91,5 @@ def test_tcp_info_tells_the_timers_of_a_connection():
         assert found["state"] == 1  # TCP_ESTABLISHED
         assert found["unacked"] == found["retransmits"] == found["probes"] == 0
         assert 0.2 <= found["rto_s"] < 2 and 0 < found["srtt_s"] < 0.2
+        assert 0 < found["trip_s"] <= 0.2  # the least of the round trips
         assert 500 < found["snd_mss"] <= 65_535

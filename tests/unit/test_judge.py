@@ -110,3 +110,11 @@ def test_recovery_is_judged_by_its_own_interval():
     assert agrees(back(2.5), said) and agrees(back(3.0 + judge.WAKE_S - 1e-6), said)
     assert not agrees(back(1.9), said) and not agrees(back(3.1), said)
     assert agrees(back(None), said)
+
+
+def test_where_chance_decides_between_two_signs_either_agrees():
+    said = prediction(sign="ETIMEDOUT", other_sign="ENETUNREACH", by="retries", earliest_s=4.0, latest_s=5.0)
+    for sign, expected in (("ETIMEDOUT", True), ("ENETUNREACH", True), ("EHOSTUNREACH", False)):
+        seen = detection(sign=sign, after_s=4.5)
+        assert agrees(seen, said) is expected
+        assert judge.by(seen, said, "recv") == ("retries" if expected else "icmp")

@@ -97,3 +97,10 @@ def test_the_numbers_are_carried_over():
     proof = but("half-open", retransmissions=2, peer_socket=DEAD)
     assert (proof.dropped_packets, proof.probes_seen, proof.retransmissions_seen) == (3, 3, 2)
     assert (proof.survivor_state, proof.timer, proof.peer_state) == ("ESTABLISHED", "keepalive", "CLOSE")
+
+
+def test_a_socket_that_icmp_took_away_at_once_did_get_no_answer():
+    refused = but("unanswered", survivor=None, to_survivor=1, icmp_to_survivor=1)
+    assert refused.holds
+    answered = but("unanswered", survivor=None, to_survivor=2, icmp_to_survivor=1)
+    assert answered.missing == "something answered"

@@ -4,6 +4,7 @@ The sign is the survivor's own wake-up (or the packet that its kernel sends when
 timer on a machine that had other things to do.
 """
 
+import msgspec
 import pytest
 
 from harness.predict import Effect, Kernel, Situation, predict
@@ -194,6 +195,129 @@ TRIALS = {
         ),
         2.164921,
     ),
+    "connect user timeout 7500ms": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(user_timeout_ms=7500),
+            traffic="connect",
+            effect=Effect(to_peer="drop", to_survivor="drop", peer="dead"),
+            fault_at=4437.7386387,
+        ),
+        7.533439,
+    ),
+    "cut link traffic write retries 2, the tail loss probe a tick late": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(retries2=2),
+            traffic="write",
+            effect=Effect(to_peer="drop", to_survivor="drop"),
+            ipv=6,
+            fault_at=4437.7531932,
+            heard_at=4437.503913,
+            srtt_s=2.2e-05,
+            unacked_at=4437.7563484,
+            read_at=4437.5057499,
+            sent_at=(4437.9680313, 4438.1760763, 4438.6200575, 4439.4480668),
+        ),
+        3.359112,
+    ),
+    "cut link traffic blocked user timeout 4448ms, the first window probe a tick late": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(user_timeout_ms=4448),
+            traffic="blocked",
+            effect=Effect(to_peer="drop", to_survivor="drop"),
+            ipv=6,
+            fault_at=4465.4985888,
+            heard_at=4465.4000982,
+            rto_s=0.208,
+            srtt_s=0.005893,
+            trip_s=2e-05,
+            window_closed_at=4465.1840446,
+            read_at=4464.8825532,
+            sent_at=(4465.40008, 4465.8481353, 4466.7120437, 4468.4080888),
+        ),
+        4.381472,
+    ),
+    "cut link traffic blocked retries 2, delayed acknowledgments in the smoothed round trip": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(retries2=2),
+            traffic="blocked",
+            effect=Effect(to_peer="drop", to_survivor="drop"),
+            ipv=6,
+            fault_at=4465.2033571,
+            heard_at=4464.6921049,
+            rto_s=0.208,
+            srtt_s=0.005398,
+            trip_s=2e-05,
+            window_closed_at=4464.4800609,
+            read_at=4464.4276892,
+        ),
+        1.636802,
+    ),
+    "cut link at own-queue traffic write retries 4": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(retries2=4),
+            traffic="write",
+            effect=Effect(to_peer="drop", to_survivor="drop", place="own-queue"),
+            fault_at=5614.3938913,
+            heard_at=5614.1492492,
+            srtt_s=1.9e-05,
+            trip_s=1.7e-05,
+            unacked_at=5614.3949451,
+            read_at=5614.1492761,
+        ),
+        2.270240,
+    ),
+    "cut link at own-queue traffic blocked retries 3": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(retries2=3),
+            traffic="blocked",
+            effect=Effect(to_peer="drop", to_survivor="drop", place="own-queue"),
+            fault_at=5614.3499263,
+            heard_at=5614.1480601,
+            rto_s=0.208,
+            srtt_s=0.005274,
+            trip_s=1.8e-05,
+            window_closed_at=5614.1480601,
+            read_at=5614.1005296,
+        ),
+        1.546215,
+    ),
+    "cut link at own-filter traffic write retries 4": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(retries2=4),
+            traffic="write",
+            effect=Effect(to_peer="drop", to_survivor="drop", place="own-filter"),
+            fault_at=5621.1681479,
+            heard_at=5620.9209396,
+            srtt_s=2.4e-05,
+            trip_s=1.7e-05,
+            unacked_at=5621.1687884,
+            read_at=5620.921011,
+        ),
+        6.439951,
+    ),
+    "cut link at own-link traffic write retries 4": (
+        Situation(
+            kernel=KERNEL,
+            settings=Settings(retries2=4),
+            traffic="write",
+            effect=Effect(to_peer="drop", to_survivor="drop", place="own-link"),
+            ipv=6,
+            fault_at=5634.6049873,
+            heard_at=5634.3589356,
+            srtt_s=2.8e-05,
+            trip_s=2.7e-05,
+            unacked_at=5634.6118722,
+            read_at=5634.3589952,
+        ),
+        6.571140,
+    ),
 }
 
 
@@ -206,3 +330,14 @@ def test_trial(name: str) -> None:
     assert told.latest_s is not None
     assert 0 <= seen - told.exact_s <= LATE_S
     assert told.earliest_s <= seen <= told.latest_s + LATE_S
+
+
+@pytest.mark.parametrize("name", [name for name in TRIALS if name.endswith("a tick late")])
+def test_a_timer_that_ran_a_tick_late_is_told_by_its_packet_alone(name: str) -> None:
+    situation, seen = TRIALS[name]
+    told = predict(msgspec.structs.replace(situation, sent_at=()))
+    assert told.exact_s is not None
+    # Unseen, the tick makes a difference of a bucket of eight: 32 ms.
+    assert seen - told.exact_s == pytest.approx(0.032, abs=LATE_S)
+    early = tuple(at - 0.004 for at in situation.sent_at)
+    assert predict(msgspec.structs.replace(situation, sent_at=early)).exact_s == told.exact_s

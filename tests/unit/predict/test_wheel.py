@@ -51,7 +51,7 @@ def test_the_bounds_of_a_chain_of_timers_hold_at_every_phase(
 
 
 @settings(max_examples=50)
-@given(OFFSET, st.integers(63, 100_000), st.integers(0, 10**6))
+@given(OFFSET, st.integers(64, 100_000), st.integers(0, 10**6))
 def test_timers_on_one_grid_are_a_fixed_time_apart(offset: int, ticks: int, start: int) -> None:
     wheel = Wheel(250)
     first = wheel.arm(wheel.at(start / 250), ticks, fired=True)
@@ -70,3 +70,21 @@ def test_an_instant_on_an_edge_belongs_to_the_tick_that_begins_there() -> None:
     wheel = Wheel(250)
     assert wheel.tick(0.3) == wheel.tick_from(0.3) == 75
     assert (wheel.tick(0.301), wheel.tick_from(0.301)) == (75, 76)
+
+
+def test_a_timer_ran_a_tick_late_if_its_packet_was_seen_only_then() -> None:
+    wheel = Wheel(250, 0, frozenset({101, 200, 201, 302}))
+    due = [wheel.at(tick / 250) for tick in (100, 200, 300, 400)]
+    # Seen a tick late; in time; two ticks late, which no CPU is; not at all.
+    assert [wheel.ran(moment).lo for moment in due] == [101, 200, 300, 400]
+    assert Wheel(250, None, wheel.sent).ran(due[0]) == due[0]
+
+
+@pytest.mark.parametrize(("called_s", "age"), [(1.0, 1000), (1.0026, 998), (1.0039, 997)])
+def test_an_age_that_counts_from_within_a_tick_is_in_milliseconds_of_the_clock(called_s: float, age: int) -> None:
+    wheel = Wheel(250, 0)
+    now = wheel.at(2.0, called_s)
+    assert wheel.age_ms(now, called_s) == (age, age)
+    rough = Wheel(250)
+    least, most = rough.age_ms(rough.at(2.0, called_s), called_s)
+    assert least <= age <= most
