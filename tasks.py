@@ -10,6 +10,8 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
 from harness import commands
+from harness.endings import all_endings
+from harness.endings.base import Script
 from harness.faults import all_faults
 from harness.faults.base import Fault
 from harness.spec.options import Option
@@ -30,6 +32,16 @@ def _experiment(fault: type[Fault]) -> "Task[Any]":
 
     body.__doc__ = fault.help
     return _command(fault.name, body, commands.options_of(fault))
+
+
+def _ending(script: type[Script]) -> "Task[Any]":
+    """Return the command of an ending."""
+
+    def body(context: Context, **typed: Any) -> None:
+        _end(commands.ending(script, typed, _RESULTS))
+
+    body.__doc__ = script.help
+    return _command(script.name, body, commands.options_of_ending(script))
 
 
 def _predict() -> "Task[Any]":
@@ -58,4 +70,6 @@ def doctor(context: Context, json: bool = False) -> None:
     _end(commands.doctor(json))
 
 
-ns = Collection(*(_experiment(fault) for fault in all_faults().values()), _predict(), doctor)
+ns = Collection(
+    *(_experiment(fault) for fault in all_faults().values()), *map(_ending, all_endings().values()), _predict(), doctor
+)

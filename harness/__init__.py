@@ -6,6 +6,7 @@ The rooms, in the order in which data flows:
 ``labs``       where it runs: the Host and Lab protocols, and the lab of network namespaces.
 ``endpoints``  the two programs under test; standard library only, because they are copied to hosts.
 ``faults``     what is done to the lab, and its undoing: one file per fault.
+``endings``    how a connection ends, closed and not lost: one file per ending.
 ``observe``    what was seen: signs, sockets, packets, the clock.
 ``predict``    what should have been seen: the kernel's timers, as pure functions.
 ``verdict``    seen against should: proof, verdict, warnings, the sentence that explains it.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.endings.base import Script
 from harness.errors import HalfopenError, Refused
 from harness.faults import all_faults
 from harness.faults.base import Fault
@@ -45,6 +46,7 @@ def trials_of(fault: type[Fault], typed: Mapping[str, Any]) -> list[Trial]:
     if values["write_after_s"] and values["traffic"] != "write":
         raise Refused("--write-after has no effect without --traffic write; give that as well, or leave it out")
     options = parse(fault.options, typed)
+    fault(**options)  # refuses what does not go together
     settings = asked(typed)
     return [
         Trial(fault=fault.name, options=options, asked=settings, number=number, **values)
@@ -61,6 +63,26 @@ def experiment(fault: type[Fault], typed: Mapping[str, Any], results: Path) -> i
 
         where = typed.get("results")
         return run(trials, Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"]))
+
+    return _code_of(action)
+
+
+def options_of_ending(script: type[Script]) -> tuple[Option, ...]:
+    """Return every option of an ending's command, its own first."""
+    return (*script.options, *(option for option in TRIAL if option.name == "ipv"), *RUN)
+
+
+def ending(script: type[Script], typed: Mapping[str, Any], results: Path) -> int:
+    """Run an ending; return its exit code."""
+
+    def action() -> int:
+        asked_for, general = script(**parse(script.options, typed)), parse(options_of_ending(script), typed)
+        from harness.endings.run import run
+        from harness.runner import Wanted
+
+        where = Path(general["results"]) if general["results"] else results
+        wanted = Wanted(results=where, json=general["json"], pcap=general["pcap"])
+        return run(asked_for, general["ipv"], general["repeat"], wanted)
 
     return _code_of(action)
 

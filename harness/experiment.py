@@ -59,14 +59,14 @@ async def run_trial(
         async with turn:
             struck = await _strike(stage)
         mark = struck.mark
-        writing = asyncio.create_task(traffic.write_later(stage, mark.at_s))
+        stage.meanwhile(traffic.write_later(stage, mark.at_s))
         situation = await survey.situation(stage, kernel, mark, struck.known)
         prediction = predict(situation)
         tell("prediction", prediction=prediction, fault_at=mark.at_s)
         at_once = trial.limit_s is None and never(stage, struck.survivor, prediction)
         until = time.monotonic() if at_once else mark.at_s + limit_s(stage, situation, prediction)
+        tell("watching", until=until)
         watched = await watch(stage, mark, until, prediction)
-        writing.cancel()
         # Told again with what came after the fault: when a write got stuck, when a heartbeat was due.
         situation = await survey.situation(stage, kernel, mark, struck.known)
         evidence = await survey.evidence(stage, mark, struck.survivor, watched.until, struck.mapping)
@@ -174,7 +174,7 @@ def _detection(watched: Watched, mark: Mark, alive: bool, owing: bool, evidence:
 
 async def _clear(stage: Stage) -> None:
     """Heal, and take the connection away without a word, so that nothing of it is left for the next trial."""
-    stage.close()
+    await stage.close()
     with contextlib.suppress(EndpointGone):
         await stage.fault.heal(stage)
     for end in (stage.survivor, stage.peer):

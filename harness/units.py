@@ -5,8 +5,8 @@ import re
 from harness.errors import Refused
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_PLAIN = re.compile(r"\d+(?:\.\d+)?")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def parse_duration(text: str, what: str = "duration") -> float:

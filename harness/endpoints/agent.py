@@ -33,10 +33,12 @@ class Agent:
 
     def run(self) -> None:
         self._send({"from": "agent", "event": "ready", "pid": os.getpid(), "python": sys.version.split()[0]})
-        self.loop.run()
-        for child in self._children.values():
-            os.kill(child.pid, signal.SIGKILL)
-            os.waitpid(child.pid, 0)
+        try:
+            self.loop.run()
+        finally:  # also where nobody reads any more what is told
+            for child in self._children.values():
+                os.kill(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
 
     def _send(self, message: dict[str, Any]) -> None:
         wire.write_all(self._sink, wire.pack(message))
@@ -52,16 +54,24 @@ class Agent:
             if name != "agent":
                 self._pass_on(name, message)
                 continue
-            question = message.pop("id")
-            answer = getattr(self, "do_" + message.pop("do"))(**message)
-            self._send({"from": "agent", "id": question, "ok": answer})
+            question, do = message.pop("id"), message.pop("do")
+            if do in ("kill", "stop") and message["name"] not in self._children:
+                self._send_gone("agent", question)
+                continue
+            self._send({"from": "agent", "id": question, "ok": getattr(self, "do_" + do)(**message)})
 
     def _pass_on(self, name: str, message: dict[str, Any]) -> None:
         child = self._children.get(name)
         if child is None:
-            self._send({"from": name, "id": message["id"], "error": "gone", "text": "no such endpoint"})
+            self._send_gone(name, message["id"])
             return
-        wire.write_all(child.control.fileno(), wire.pack(message))
+        try:
+            wire.write_all(child.control.fileno(), wire.pack(message))
+        except BrokenPipeError:  # it has just died; its "gone" follows
+            self._send_gone(name, message["id"])
+
+    def _send_gone(self, name: str, question: int) -> None:
+        self._send({"from": name, "id": question, "error": "gone", "text": "no such endpoint"})
 
     # -- endpoint processes ----------------------------------------------------------------------------------------
 

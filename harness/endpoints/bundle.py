@@ -9,7 +9,24 @@ import json
 from pathlib import Path
 
 # In the order of their imports: each may use those before it.
-_MODULES = ("loop", "wire", "signs", "options", "connection", "endpoint", "agent")
+_MODULES = (
+    "loop",
+    "wire",
+    "signs",
+    "options",
+    "connection",
+    "calls",
+    "asking",
+    "checks",
+    "pool_checks",
+    "pool_server",
+    "pool_link",
+    "pool",
+    "pool_request",
+    "pool_client",
+    "endpoint",
+    "agent",
+)
 
 _STUB = """
 import sys, json, types

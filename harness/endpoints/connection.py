@@ -7,6 +7,7 @@ for. Instants are CLOCK_MONOTONIC nanoseconds.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import select
 import socket
@@ -21,16 +22,21 @@ from harness.endpoints.signs import DEADLINE, EOF, HEARTBEAT, sign_of
 
 PING, PONG, REQUEST, FILLER = b"?", b"!", b"R", b"."
 _CHUNK = 65536
+_END_WITHIN_S = 1.0
 _WATCHED = select.EPOLLIN | select.EPOLLRDHUP
 
 Tell = Callable[..., None]
+Take = Callable[[bytes], None]
 
 
 class Connection:
-    """``tell(event, **fields)`` reports "sign" (once), "pong" and "blocked" (a write cannot go on)."""
+    """``tell(event, **fields)`` reports "sign" (once), "pong" and "blocked" (a write cannot go on).
 
-    def __init__(self, loop: Loop, sock: socket.socket, tell: Tell) -> None:
-        self.loop, self.sock, self.tell = loop, sock, tell
+    ``take(data)`` gets what is received; without it the bytes have the meaning that is told above.
+    """
+
+    def __init__(self, loop: Loop, sock: socket.socket, tell: Tell, take: Take | None = None) -> None:
+        self.loop, self.sock, self.tell, self.take = loop, sock, tell, take or self._answer
         self.reading = True
         self.signed = False
         self.bytes_in = self.bytes_out = self.pings = self.pongs = self.unanswered = 0
@@ -61,6 +67,10 @@ class Connection:
         before = now()
         self._push(FILLER * count)
         return {"before": before, "after": now(), "accepted": count - len(self._backlog)}
+
+    def say(self, data: bytes) -> None:
+        """Write ``data`` now, after what still waits."""
+        self._push(data)
 
     def ping(self) -> dict[str, Any]:
         """Ping once, outside any heartbeat: the greeting, and the proof that a connection lives."""
@@ -116,11 +126,17 @@ class Connection:
             self.sock.shutdown(socket.SHUT_WR)
             return
         self._quiet()
+        self._end_read()
         if how == "reset":
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif how == "vanish":
             self.sock.setsockopt(socket.IPPROTO_TCP, options.TCP_REPAIR, 1)
         self.sock.close()
+
+    def let_go(self) -> socket.socket:
+        """Return the socket, with nothing of this program watching it any more."""
+        self._quiet()
+        return self.sock
 
     def state(self) -> dict[str, Any]:
         return {
@@ -176,6 +192,9 @@ class Connection:
         if self._thread is None:
             self.read_at = now()
         self.bytes_in += len(data)
+        self.take(data)
+
+    def _answer(self, data: bytes) -> None:
         if PONG in data:
             self.pongs += data.count(PONG)
             self.unanswered, self.awaiting_pong = 0, False
@@ -265,11 +284,21 @@ class Connection:
                 return
             self.loop.soon(functools.partial(self._took, data))
 
+    def _end_read(self) -> None:
+        """Wake the thread and have it end. While it is within recv() the kernel keeps the socket, also a closed one."""
+        if self._thread is None:
+            return
+        self.signed = True  # what it read last is no sign: this end is the one that goes
+        with contextlib.suppress(OSError):  # the connection is gone already, and so is the thread
+            self.sock.shutdown(socket.SHUT_RD)  # sends nothing
+        self._thread.join(_END_WITHIN_S)
+
     # -- timers ----------------------------------------------------------------------------------------------------
 
     def _later(self, name: str, at: int, call: Callable[[], None]) -> None:
         self._cancel(name)
-        self._timers[name] = self.loop.at(at, call)
+        if not self.signed:  # after the first sign nothing goes on
+            self._timers[name] = self.loop.at(at, call)
 
     def _cancel(self, name: str) -> None:
         timer = self._timers.pop(name, None)

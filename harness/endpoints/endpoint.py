@@ -14,8 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.endpoints import options, wire
+from harness.endpoints.asking import Asking
+from harness.endpoints.calls import Bare
+from harness.endpoints.checks import CHECKS
 from harness.endpoints.connection import Connection
 from harness.endpoints.loop import Loop, now
+from harness.endpoints.pool_client import PoolClient
+from harness.endpoints.pool_server import PoolServer
 from harness.endpoints.signs import sign_of
 
 _SMALL_BUFFER = 16384  # so that a window closes and a send buffer fills within milliseconds
@@ -31,6 +36,8 @@ class Endpoint:
         self._lines = wire.Lines()
         self._connections: dict[str, Connection] = {}
         self._listeners: dict[str, socket.socket] = {}
+        self._pools: dict[str, PoolServer | PoolClient] = {}
+        self._bare: dict[str, Bare] = {}
         self.loop.watch(control.fileno(), select.EPOLLIN, self._on_control)
 
     def run(self) -> None:
@@ -51,6 +58,9 @@ class Endpoint:
                 answer = getattr(self, "do_" + message.pop("do"))(question, **message)
             except OSError as error:
                 self._send({"id": question, "error": sign_of(error), "what": error.filename, "text": error.strerror})
+                continue
+            except KeyError as error:  # closed meanwhile; the other connections of this process go on
+                self._send({"id": question, "error": "gone", "what": None, "text": f"no connection {error}"})
                 continue
             if answer is not None:
                 self._send({"id": question, "ok": answer})
@@ -97,7 +107,7 @@ class Endpoint:
 
     def do_connect(self, question: int, conn: str, host: str, port: int, asked: dict[str, Any] | None = None) -> None:
         """Connect the bound socket ``conn``; the answer comes when it is established, or has failed for good."""
-        sock = self._listeners.pop(conn)
+        sock = self._listeners[conn]  # and there it stays until it is connected, so that "close" ends the attempt
         if asked:
             options.put(sock, asked)
         settings = options.read_back(sock)
@@ -107,22 +117,24 @@ class Endpoint:
         began = {"before": before, "after": now(), "settings": settings}
         self._send({"event": "connecting", "conn": conn, **began})
         if code not in (0, errno.EINPROGRESS):
-            self._failed(question, sock, code, began)
+            self._failed(question, conn, code, began)
             return
-        self.loop.watch(sock.fileno(), select.EPOLLOUT, lambda _event: self._connected(question, conn, sock, began))
+        self.loop.watch(sock.fileno(), select.EPOLLOUT, lambda _event: self._connected(question, conn, began))
 
-    def _connected(self, question: int, conn: str, sock: socket.socket, began: dict[str, Any]) -> None:
+    def _connected(self, question: int, conn: str, began: dict[str, Any]) -> None:
+        sock = self._listeners[conn]
         self.loop.forget(sock.fileno())
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._failed(question, sock, code, began)
+            self._failed(question, conn, code, began)
             return
+        del self._listeners[conn]
         sock.setblocking(True)
         self._adopt(conn, sock)
         self._send({"id": question, "ok": {**began, "at": self.loop.woke}})
 
-    def _failed(self, question: int, sock: socket.socket, code: int, began: dict[str, Any]) -> None:
-        sock.close()
+    def _failed(self, question: int, conn: str, code: int, began: dict[str, Any]) -> None:
+        self._listeners.pop(conn).close()
         sign = sign_of(OSError(code, os.strerror(code)))
         self._send({"id": question, "ok": {**began, "sign": sign, "call": "connect", "at": self.loop.woke}})
 
@@ -185,16 +197,51 @@ class Endpoint:
     def do_state(self, question: int, conn: str) -> dict[str, Any]:
         return self._connections[conn].state()
 
+    def do_bare(self, question: int, conn: str) -> dict[str, Any]:
+        """Take the connection from its program: from now on each call on it is asked for with "call"."""
+        self._bare[conn] = Bare(self.loop, self._connections.pop(conn).let_go(), self._teller(conn))
+        return {"at": now()}
+
+    def do_call(self, question: int, conn: str, call: str, **arguments: Any) -> dict[str, Any]:
+        return self._bare[conn].make(call, **arguments)
+
+    def do_check(self, question: int, conn: str, check: str) -> None:
+        """Have a bare connection's socket asked whether its other end is there; the answer comes when it has said so."""
+        Asking(self.loop, self._bare[conn].sock, CHECKS[check], lambda said: self._send({"id": question, "ok": said}))
+
+    def do_exit(self, question: int, conn: str) -> dict[str, Any]:
+        """End this process, as a program does that returns from main: the kernel closes what it held."""
+        self.loop.stop()
+        return {"at": now()}
+
     def do_close(self, question: int, conn: str, how: str) -> dict[str, Any]:
-        """Close ``conn``, or stop listening for it. A connection that is already gone is no error."""
+        """Close ``conn``, or stop listening for it or connecting it. A connection that is already gone is no error."""
         before = now()
         listener = self._listeners.pop(conn, None)
         if listener is not None:
             self.loop.forget(listener.fileno())
             listener.close()
+        bare = self._bare.pop(conn, None)
+        if bare is not None:
+            bare.vanish()
         connection = self._connections.get(conn)
         if connection is not None:
             connection.close(how)
             if how != "half":
                 del self._connections[conn]
         return {"before": before, "after": now()}
+
+    # -- a pool of connections and its server ----------------------------------------------------------------------
+
+    def do_pool_serve(self, question: int, conn: str, **asked: Any) -> dict[str, Any]:
+        server = self._pools[conn] = PoolServer(self.loop, **asked)
+        return {"port": server.port}
+
+    def do_pool_run(self, question: int, conn: str, **asked: Any) -> dict[str, Any]:
+        """Begin; "requests" and, at the end, "done" are told."""
+        began = now()
+        self._pools[conn] = PoolClient(self.loop, self._teller(conn), **asked)
+        return {"at": began}
+
+    def do_pool_report(self, question: int, conn: str) -> dict[str, Any]:
+        return self._pools[conn].report()

@@ -45,14 +45,17 @@ class AgentEndpoint:
 
 
 class Agent:
-    """``source`` and ``sink`` are the agent's standard output and input (descriptors; closed by ``close``)."""
+    """``source`` and ``sink`` are the agent's standard output and input (descriptors; closed by ``close``).
+
+    Wait for ``started`` before the first question: what is sent sooner is swallowed with the program's text.
+    """
 
     def __init__(self, host: str, source: int, sink: int) -> None:
         self._host = host
         self._source, self._sink = source, sink
         self._lines = wire.Lines()
         self._ids = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[Event]] = {}
+        self._asked: dict[int, tuple[str, asyncio.Future[Event]]] = {}
         self._endpoints: dict[str, AgentEndpoint] = {}
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[Event] = self._loop.create_future()
@@ -63,7 +66,8 @@ class Agent:
     async def started(self) -> None:
         """Wait until the agent runs. Raises Unavailable where it does not come up."""
         try:
-            await asyncio.wait_for(asyncio.shield(self._ready), _ANSWER_WITHIN_S)
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                await asyncio.shield(self._ready)
         except TimeoutError:
             raise Unavailable(f"{self._host}: the agent did not start within {_ANSWER_WITHIN_S:g} s") from None
 
@@ -72,7 +76,11 @@ class Agent:
         if known is None:
             known = self._endpoints[name] = AgentEndpoint(self, name)
             await self.ask("fork", name=name)
-        await asyncio.wait_for(asyncio.shield(known.ready), _ANSWER_WITHIN_S)
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                await asyncio.shield(known.ready)
+        except TimeoutError:
+            raise EndpointGone(f"{self._host}: {name} did not start within {_ANSWER_WITHIN_S:g} s") from None
         return known
 
     async def ask(self, do: str, to: str = "agent", **arguments: Any) -> Event:
@@ -81,10 +89,13 @@ class Agent:
         Raises EndpointGone where nothing answers, Refused where the kernel refused an option.
         """
         question = next(self._ids)
-        answer = self._asked[question] = self._loop.create_future()
+        answer: asyncio.Future[Event] = self._loop.create_future()
+        self._asked[question] = to, answer
         try:
             wire.write_all(self._sink, wire.pack({"id": question, "to": to, "do": do, **arguments}))
-            return await asyncio.wait_for(answer, None if do == "connect" else _ANSWER_WITHIN_S)
+            # Not wait_for: before Python 3.12 it forgets that it was cancelled where the answer comes at that moment.
+            async with asyncio.timeout(None if do == "connect" else _ANSWER_WITHIN_S):
+                return await answer
         except TimeoutError:
             raise EndpointGone(f"{self._host}: {to} did not answer {do} within {_ANSWER_WITHIN_S:g} s") from None
         except BrokenPipeError:
@@ -112,7 +123,7 @@ class Agent:
 
     def _hear(self, message: Event) -> None:
         if "id" in message:
-            answer = self._asked.get(message["id"])
+            _, answer = self._asked.get(message["id"], ("", None))
             if answer is None or answer.done():
                 return
             if "error" in message:
@@ -127,12 +138,22 @@ class Agent:
                 endpoint.hear(message)
                 if message["event"] == "gone":
                     del self._endpoints[endpoint.name]
+                    self._no_answer(endpoint.name, f"{endpoint.name} has ended")
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._source)
-        for answer in self._asked.values():
-            if not answer.done():
-                answer.set_exception(EndpointGone(f"{self._host}: the agent has ended"))
+        if not self._ready.done():
+            self._ready.set_exception(
+                Unavailable(f"{self._host}: the agent ended before it ran; does python3 run there?")
+            )
+            self._ready.exception()  # noted: nobody need be waiting
+        self._no_answer(None, "the agent has ended")
+
+    def _no_answer(self, name: str | None, why: str) -> None:
+        """Tell whoever still waits for an answer of ``name`` (None: of anybody) that none will come."""
+        for to, answer in self._asked.values():
+            if name in (None, to) and not answer.done():
+                answer.set_exception(EndpointGone(f"{self._host}: {why}"))
 
 
 def _failure(host: str, message: Event) -> HalfopenError:

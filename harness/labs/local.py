@@ -75,6 +75,7 @@ class NetnsHost:
                     retransmits=found.retransmits,
                     rqueue=found.rqueue,
                     wqueue=found.wqueue,
+                    owned=found.inode != 0,
                 )
         return None
 
@@ -182,8 +183,13 @@ class NetnsLab:
         built = self._lab = await self.call(Lab)
         agents = []
         for host in (built.client, built.server):
+            # In a process group of its own: Ctrl-C in a terminal reaches the controller, which decides what it means.
             process = await self.call(
-                host.spawn, [sys.executable, *bundle.COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                host.spawn,
+                [sys.executable, *bundle.COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                process_group=0,
             )
             agents.append(self._start(host, process))
         self.client, self.server = agents

@@ -44,7 +44,10 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SocketSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A socket as sock_diag(7) shows it. ``timer``: none, retransmit, keepalive, timewait or probe."""
+    """A socket as sock_diag(7) shows it. ``timer``: none, retransmit, keepalive, timewait or probe.
+
+    ``owned``: a process still holds it; one that none holds is an orphan, or the remains of one (TIME_WAIT).
+    """
 
     state: str
     timer: str
@@ -52,6 +55,7 @@ class SocketSeen(msgspec.Struct, frozen=True, kw_only=True):
     retransmits: int = 0
     rqueue: int = 0
     wqueue: int = 0
+    owned: bool = True
 
 
 class Endpoint(Protocol):

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.predict.situation import Prediction
+from harness.report.sides import both_sides
 from harness.units import format_duration
 from harness.verdict.record import Proof, Record
 
@@ -20,6 +21,9 @@ def show(records: list[Record], console: Console) -> None:
     console.print(_one(records[0]) if len(records) == 1 else _many(records))
     if len(records) > 1:
         console.print(spread(records))
+    for record in records:
+        if not record.agrees:
+            console.print(both_sides(record))
     for sentence in dict.fromkeys(_sentences(records)):
         console.print(sentence, soft_wrap=True)
 

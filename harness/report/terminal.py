@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.labs.protocols import Mark
+from harness.observe.naming import Names, notable
 from harness.observe.segments import Segment
 from harness.predict.situation import Prediction, Step
 from harness.report.table import predicted
-from harness.scene.stage import notable
 from harness.units import format_duration
 
 _REFRESHES_PER_SECOND = 4
@@ -33,7 +33,8 @@ class Terminal:
         self._console = console
         self._fault_at: float | None = None
         self._coming: list[Step] = []
-        self._shown = self._probes = self._again = 0
+        self._shown = 0
+        self._names = Names()
         self._doing = "building the lab"
         self._ends_at: float | None = None
         self._live = Live(
@@ -63,7 +64,7 @@ class Terminal:
 
     def _on_trial(self, at: float, number: int, of: int) -> None:
         self._fault_at, self._coming, self._ends_at = None, [], None
-        self._shown = self._probes = self._again = 0
+        self._shown, self._names = 0, Names()
         self._doing = "connecting, then keeping quiet"
         if of > 1:
             self._print(Text(f"trial {number + 1} of {of}", style="bold"))
@@ -85,19 +86,9 @@ class Terminal:
             return
         self._shown += 1
         if self._shown <= _MOST_SEGMENTS:
-            self._line(segment.at, self._name(segment), "default")
+            self._line(segment.at, self._names.of(segment), "default")
         elif self._shown == _MOST_SEGMENTS + 1:
             self._line(segment.at, "more segments follow; events.jsonl has them all", "dim")
-
-    def _name(self, segment: Segment) -> str:
-        what: str = segment.role
-        if what in ("keepalive probe", "window probe"):
-            self._probes += 1
-            what = f"{what} {self._probes}"
-        elif segment.again:
-            self._again += 1
-            what = f"{what} {self._again}"
-        return f"{what} from the {segment.sender}"
 
     def _on_healed(self, at: float) -> None:
         self._line(at, "healed", "bold")

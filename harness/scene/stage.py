@@ -5,6 +5,7 @@ Instants are CLOCK_MONOTONIC seconds.
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,6 @@ from harness.events import Tell
 from harness.faults.base import End, Fault
 from harness.labs.protocols import Flow, Lab, Mark
 from harness.observe.packets import Packet
-from harness.observe.segments import Segment
 from harness.observe.trace import FlowKey, Trace
 from harness.spec.settings import Settings
 from harness.spec.sides import Side, other
@@ -34,6 +34,7 @@ class Stage:
         self.wrote_at: float | None = None  # traffic write: when the kernel was given the data
         self.healed: Mark | None = None  # an outage that ended by itself, when it did
         self.survivor_gone = False  # connect: the socket is closed by the time that it has failed
+        self._work: list[asyncio.Task[None]] = []
         self.changed = asyncio.Event()  # a packet was seen or an event heard: look again
         for end in ends.values():
             end.endpoint.listen_to(end.conn, partial(self._hear, end))
@@ -93,10 +94,13 @@ class Stage:
                     closed = segment.left_at
         return closed
 
-    def close(self) -> None:
+    def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have ``work`` done beside the waiting; ``close`` ends it."""
+        self._work.append(asyncio.create_task(work))
+
+    async def close(self) -> None:
+        """End what is still being done, and listen to no more packets."""
         self.lab.on_packets(self.flow, None)
-
-
-def notable(segment: Segment) -> bool:
-    """Whether a person who waits wants to see this segment: everything but plain acknowledgments and first data."""
-    return segment.role not in ("ack", "data", "syn", "syn-ack", "keepalive answer", "window answer")
+        for work in self._work:
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)

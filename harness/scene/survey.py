@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from harness.labs.protocols import Mark, SocketSeen
+from harness.observe.naming import Names, notable
 from harness.observe.segments import Role
 from harness.predict.path import NEVER_OUT
-from harness.predict.situation import Effect, Kernel, Situation
+from harness.predict.situation import Effect, Kernel, Situation, Step
 from harness.scene.stage import Stage
 
 # What the kernel's timers send, and how much of it is looked at.
@@ -19,6 +20,8 @@ _BY_TIMER: tuple[Role, ...] = ("keepalive probe", "window probe", "retransmissio
 _MOST_SENT = 500
 # Longer than a round trip through the lab, shorter than anything that a timer does.
 _IN_FLIGHT_S = 0.002
+# A stream in trouble sends thousands of segments; all are in events.jsonl.
+_MOST_STEPS = 100
 
 
 class Evidence(msgspec.Struct, kw_only=True):
@@ -119,6 +122,13 @@ def _unanswered_ping(stage: Stage, state: dict[str, Any]) -> float | None:
         return None
     unanswered = 1 + state["unanswered"] if state["awaiting_pong"] else 0
     return float(due / 1e9 - every * unanswered)
+
+
+def timeline(stage: Stage, fault_at: float) -> list[Step]:
+    """Return what the router saw of the connection after the fault, as the prediction tells what it should see."""
+    names = Names()
+    seen = [s for s in stage.trace.segments if s.at >= fault_at and notable(s)][:_MOST_STEPS]
+    return [Step(at_s=s.at - fault_at, what=names.of(s)) for s in seen]
 
 
 async def evidence(

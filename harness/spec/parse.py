@@ -12,7 +12,7 @@ def whole(what: str, low: int, high: int, unit: str = "") -> Callable[[str], int
 
     def parse(text: str) -> int:
         # Twenty digits are more than any range has, and fewer than int() refuses with an error of its own.
-        if not re.fullmatch(r"\d{1,20}", text.strip()) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,20}", text.strip()) or not low <= int(text) <= high:
             raise Refused(f"{what}: {text!r} is refused; a whole number {unit}from {low} to {high} is allowed")
         return int(text)
 
@@ -85,7 +85,7 @@ def version(what: str) -> Callable[[str], str]:
     """Return a parser of kernel versions."""
 
     def parse(text: str) -> str:
-        if not re.match(r"\d+\.\d+", text):
+        if not re.match(r"[0-9]+\.[0-9]+", text):
             raise Refused(f"{what}: {text!r} is no kernel version; write 6.1 or 5.15.163")
         return text
 

@@ -42,7 +42,7 @@ class Run:
             raise _unwritable(results, error) from None
         raise Unavailable(f"{results} has {_SAME_SECOND} runs of this very second; wait one")
 
-    def keep(self, record: Record) -> None:
+    def keep(self, record: msgspec.Struct) -> None:
         """Append a trial's record. Raises Unavailable where the disk takes no more, as do the others."""
         self._append(self._records, record)
 

@@ -11,6 +11,8 @@ def explain(record: Record) -> str:
         return f"{seen} This is not a measurement: {record.proof.missing}."
     if not record.agrees:
         return f"{seen} The prediction was {_predicted(record)}: a finding. {record.prediction.why}".strip()
+    if record.detection.sign == "none" and record.prediction.earliest_s is not None:
+        return f"{seen} That is as predicted: {_predicted(record)}. {record.prediction.why}".strip()
     return f"{seen} {record.prediction.why}".strip()
 
 

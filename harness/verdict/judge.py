@@ -54,11 +54,18 @@ def agrees(detection: Detection, prediction: Prediction, uncertainty_s: float) -
     """Return whether what was seen is what was said: verdict, sign and instant."""
     if prediction.verdict == "unknown":
         return _within(detection, prediction, uncertainty_s)
+    if detection.sign == "none" and prediction.earliest_s is not None:
+        return _too_soon(detection, prediction)
     if detection.verdict != prediction.verdict:
         return False
     if detection.verdict not in ("detected", "mistaken"):
         return _recovered(detection, prediction, uncertainty_s)
     return _same_sign(detection, prediction) and _within(detection, prediction, uncertainty_s)
+
+
+def _too_soon(detection: Detection, prediction: Prediction) -> bool:
+    """Whether nothing was seen because --limit ended the watch before anything had to be."""
+    return prediction.latest_s is None or (detection.watched_s or 0.0) < prediction.latest_s
 
 
 def _same_sign(detection: Detection, prediction: Prediction) -> bool:

@@ -1,5 +1,6 @@
 """Two ends of a TCP connection over loopback in one loop, and what they tell."""
 
+import select
 import socket
 from pathlib import Path
 
@@ -96,6 +97,13 @@ class Pair:
             if end.sock.fileno() >= 0:
                 end.close("reset")
         self.loop.close()
+
+
+def broken(sock):
+    """Wait until the peer's RST has come, without taking its error from the socket."""
+    poll = select.poll()
+    poll.register(sock, 0)  # POLLERR and POLLHUP are always told: poll(2)
+    return bool(poll.poll(WITHIN_NS // 1_000_000))
 
 
 def established(sock):

@@ -82,6 +82,8 @@ INJECTED = {
 # What is taken, as typed and as meant; what is refused.
 OPTIONS = {
     ("connect", "icmp"): ({"none": "none", "host": "host", "net": "net", "admin": "admin"}, ["port"]),
+    ("crash-client", "heal-after"): ({"10ms": 0.01, "30": 30.0, "1d": 86_400.0}, ["9ms", "1", "1999ms", "86401"]),
+    ("crash-server", "heal-after"): ({"10ms": 0.01, "30": 30.0, "1d": 86_400.0}, ["9ms", "86401"]),
     ("cut-link", "direction"): ({"both": "both", "to-client": "to-client", "to-server": "to-server"}, ["client", ""]),
     ("cut-link", "where"): (
         {at: at for at in ("router", "own-queue", "own-filter", "own-link", "far-link", "next-hop")},
@@ -163,6 +165,14 @@ def test_a_cut_in_one_direction_is_half_open_only_for_the_end_that_hears_nothing
     assert deaf.claim_for(survivor) == "half-open" and mute.claim_for(survivor) == "one-way"
 
 
+def test_a_crash_whose_network_heals_is_an_outage_with_a_late_goodbye_or_none():
+    early, late = make("crash-client", **{"heal-after": "500ms"}), make("crash-client", **{"heal-after": "5"})
+    assert early.effect("idle", "server") == Effect(to_peer="drop", to_survivor="drop", peer="fin", heals_after_s=0.5)
+    assert early.effect("blocked", "server").peer == "rst"
+    assert late.effect("idle", "server").peer == "gone"
+    assert (early.claim_for("server"), make("crash-client").claim_for("server")) == ("outage", "half-open")
+
+
 def test_options_change_the_effect():
     assert make("drop-packets", percent="100").effect("idle", "client") == BLACK_HOLE
     assert make("drop-packets", percent="25").effect("idle", "client").loss == 0.25
@@ -187,6 +197,7 @@ def injected(fault, survivor):
         stage = await open_stage(lab, trial, fault, lambda name, **fields: None)
         stage.waited = []
         stage.until = lambda instant: asyncio.sleep(0, stage.waited.append(instant))
+        await fault.await_moment(stage)
         mark = await fault.inject(stage)
         before_healing = list(lab.path.done)
         return lab, stage, mark, before_healing, await fault.heal(stage)
