@@ -136,6 +136,7 @@ async def _all(
 ) -> None:
     lab = await NetnsLab.build(kernel, kept.folder / "packets.pcapng" if wanted.pcap else None)
     try:
+        kept.describe({**machine.metadata(), "lab_sysctls": await lab.call(lab.client.sysctls)})
         introduce()
         for trial in trials:
             tell("trial", number=trial.number, of=len(trials))

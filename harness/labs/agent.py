@@ -61,13 +61,15 @@ class Agent:
         self._ready: asyncio.Future[Event] = self._loop.create_future()
         os.set_blocking(source, False)
         self._loop.add_reader(source, self._on_output)
-        wire.write_all(sink, bundle.source())
+        # An agent that ended before it had read everything is told of by the end of its output.
+        with contextlib.suppress(BrokenPipeError):
+            wire.write_all(sink, bundle.source())
 
-    async def started(self) -> None:
-        """Wait until the agent runs. Raises Unavailable where it does not come up."""
+    async def started(self) -> Event:
+        """Wait until the agent runs; return what it says of itself. Raises Unavailable where it does not come up."""
         try:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
-                await asyncio.shield(self._ready)
+                return await asyncio.shield(self._ready)
         except TimeoutError:
             raise Unavailable(f"{self._host}: the agent did not start within {_ANSWER_WITHIN_S:g} s") from None
 

@@ -18,6 +18,7 @@ from harness.endpoints import bundle
 from harness.errors import Unavailable
 from harness.labs.agent import Agent, AgentEndpoint
 from harness.labs.protocols import Flow, Mark, OnExpiry, SocketSeen, Unreachable
+from harness.observe import machine
 from harness.observe.capture import Capture
 from harness.observe.packets import Packet
 from harness.observe.pcap import PcapWriter
@@ -48,6 +49,7 @@ class NetnsHost:
     def __init__(self, lab: "NetnsLab", host: Host, agent: Agent, process: "subprocess.Popen[bytes]") -> None:
         self.name = host.name
         self._lab, self._host, self._agent, self._process = lab, host, agent, process
+        self._python = ""
 
     def address(self, ipv: int) -> str:
         return self._host.addresses[ipv]
@@ -91,7 +93,15 @@ class NetnsHost:
 
     async def started(self) -> None:
         """Wait until the agent runs."""
-        await self._agent.started()
+        self._python = (await self._agent.started())["python"]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a record says of the host: its addresses, and the Python that the agent runs on."""
+        return {"addresses": list(self._host.addresses.values()), "python": self._python}
+
+    def sysctls(self) -> dict[str, str]:
+        """Return the sysctls of this host's network namespace that decide the timers."""
+        return machine.sysctls(lambda name: self._host.get_sysctl(name.replace("/", ".")))
 
     def end(self) -> None:
         """End the agent, and with it everything on this host."""
@@ -163,6 +173,8 @@ class NetnsLab:
         self._kernel = kernel
         self._thread = ThreadPoolExecutor(1, "lab")
         self._listeners: dict[FlowKey, Callable[[Packet], None]] = {}
+        # Told of every packet, whatever its flow: for those who open more connections than they can name beforehand.
+        self.tap: Callable[[Packet], None] | None = None
         self._lab: Lab | None = None
         self._capture: Capture | None = None
         self._keep: PcapWriter | None = None
@@ -231,6 +243,8 @@ class NetnsLab:
             self._listeners[key] = call
 
     def _pass_on(self, packet: Packet) -> None:
+        if self.tap is not None:
+            self.tap(packet)
         listener = self._listeners.get(key_of(packet))
         if listener is not None:
             listener(packet)
@@ -244,7 +258,8 @@ class NetnsLab:
         return 0 if self._capture is None else self._capture.lost
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "kernel": self._kernel.version, "hz": self._kernel.hz, "hosts": {}}
+        hosts = {host.name: host.describe() for host in self._hosts}
+        return {"kind": self.kind, "kernel": self._kernel.version, "hz": self._kernel.hz, "hosts": hosts}
 
     async def close(self) -> None:
         """Take everything down. What the agents had started ends with them."""
