@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from harness.predict.path import NEVER_OUT
 from harness.predict.situation import Prediction, Situation
 
 _EARLIER_S, _LATER_S = 0.00005, 0.00015
@@ -39,4 +40,7 @@ def _neighbours(s: Situation) -> list[Situation]:
             found.append(msgspec.structs.replace(s, effect=later))
         if s.traffic == "connect" or (s.armed_at is None and s.unacked_at is None):
             found.append(msgspec.structs.replace(s, fault_at=s.fault_at + by))
+    if s.effect.place in NEVER_OUT and s.unacked_at is not None:
+        # The first attempt to send may be made a tick late, and no packet tells.
+        found.append(msgspec.structs.replace(s, unacked_at=s.unacked_at + 1 / s.kernel.hz))
     return found

@@ -88,7 +88,7 @@ def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, al
     if event.fate == "reset":
         # A short smoothed round trip says more about the last delayed acknowledgement than about the path.
         trip = s.trip_s if s.trip_s and s.trip_s > _SHORT_TRIP_S else 0.0
-        hi += s.srtt_s
+        hi += max(s.srtt_s, trip)
         exact = None if exact is None else exact + trip
     by, sign = _names(s, event)
     if event.fate == "endless":

@@ -92,6 +92,23 @@ def connecting(draw: Draw) -> dict[str, Any]:
     return _with(asked, fault="connect", traffic="connect")
 
 
+def connecting_in_vain(draw: Draw) -> dict[str, Any]:
+    """The router answers every SYN: connect() ends with the first answer or with the second."""
+    options = {"icmp": draw.one_of("host", "net", "admin")}
+    return _with({"syn_count": 2}, fault="connect", traffic="connect", options=options)
+
+
+def cut_elsewhere(draw: Draw) -> dict[str, Any]:
+    """The cut is put where the survivor's own kernel learns of it, or where somebody says so."""
+    asked, traffic = draw.one_of(
+        ({"idle_s": 1, "interval_s": 1, "count": 2}, "idle"),
+        ({"user_timeout_ms": draw.milliseconds(500, 5_000)}, draw.one_of("write", "stream", "blocked")),
+        ({"retries2": draw.one_of(2, 3, 4)}, draw.one_of("write", "stream", "blocked")),
+    )
+    where = draw.one_of("own-queue", "own-filter", "own-link", "far-link", "next-hop")
+    return _with(asked, fault="cut-link", traffic=traffic, options={"where": where})
+
+
 def read_deadline(draw: Draw) -> dict[str, Any]:
     asked = {"read_deadline_s": draw.between(0.3, 8), "deadline_by": draw.one_of("poll", "rcvtimeo")}
     return _with(asked, fault="cut-link", traffic=draw.one_of("idle", "request", "listen"))
@@ -174,6 +191,8 @@ KINDS: tuple[tuple[Make, int], ...] = (
     (zero_window_with_user_timeout, 2),
     (zero_window_with_retries, 1),
     (connecting, 2),
+    (connecting_in_vain, 1),
+    (cut_elsewhere, 2),
     (read_deadline, 2),
     (write_deadline, 1),
     (heartbeat, 2),

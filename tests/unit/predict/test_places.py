@@ -82,3 +82,19 @@ def test_the_next_hop_is_believed_for_a_while() -> None:
     soon, late = (told(at("next-hop"), Settings(retries2=retries), "write") for retries in (4, 8))
     assert (soon.sign, soon.exact_s) == ("ETIMEDOUT", told(PATH, Settings(retries2=4), "write").exact_s)
     assert (late.sign, late.by, late.exact_s) == ("EHOSTUNREACH", "icmp", None)
+
+
+def test_an_attempt_that_nobody_sees_may_have_been_made_a_tick_late() -> None:
+    def ambiguous(place: str, written: float) -> bool:
+        effect = at(place)
+        return predict(
+            Situation(
+                kernel=KERNEL, settings=Settings(retries2=3), traffic="write", effect=effect, fault_at=100.0,
+                unacked_at=written,
+            )
+        ).ambiguous  # fmt: skip
+
+    # One of eight ticks is the last of its bucket; in the middle of a tick no other edge is near.
+    written = [100.002 + tick * 0.004 for tick in range(8)]
+    assert [ambiguous("own-filter", instant) for instant in written].count(True) == 1
+    assert not any(ambiguous("path", instant) for instant in written)

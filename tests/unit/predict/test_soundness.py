@@ -38,6 +38,7 @@ effects = st.builds(
     heals_after_s=st.one_of(st.none(), st.floats(0, 20), st.just(1e6)),
     loss=st.sampled_from([0.0, 0.3, 1.0]),
     icmp=st.sampled_from(["host", "net", "admin"]),
+    place=st.sampled_from(["path", "path", "own-queue", "own-filter", "own-link", "far-link", "next-hop"]),
 )
 traffics = st.sampled_from(["idle", "write", "stream", "request", "listen", "blocked", "connect"])
 
@@ -70,6 +71,8 @@ def situations(draw: st.DrawFn) -> Situation:
         write_blocked_at=maybe(0, 1),
         ping_at=maybe(0, 2),
         mapping_expires_at=maybe(0, 3),
+        trip_s=draw(st.sampled_from([None, 0.00002, 0.03])),
+        sent_at=tuple(at + after for after in draw(st.lists(st.floats(-1, 20), max_size=5))),
     )
 
 
