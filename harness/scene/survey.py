@@ -50,8 +50,10 @@ async def at_fault(stage: Stage) -> dict[str, Any]:
     """Return the parts of the Situation that must be read right after the fault, before back-off changes them."""
     tcp = (await stage.survivor.ask("state"))["tcp"]
     srtt_s = tcp["srtt_s"]
+    # On a busy machine a retransmission may have come before the question, and has doubled the RTO.
+    doubled = tcp.get("backoff", 0) if tcp.get("retransmits") else 0
     return {
-        "rto_s": tcp["rto_s"],
+        "rto_s": tcp["rto_s"] / (1 << doubled),
         "srtt_s": srtt_s,
         "trip_s": min(tcp.get("trip_s", srtt_s), srtt_s),  # the kernel says 4295 s where it has measured none
         "armed_at": stage.armed_at,
