@@ -45,6 +45,8 @@ class Syn:
                 course.end("died", old_enough(self.wheel, now, self.limit_ms, self.called_s))
             if least_ms >= self.limit_ms:
                 return []
+            late_ms = self.wheel.age_ms(now.later(1), self.called_s)[0]
+            course.close |= self.wheel.unseen(now) and late_ms >= self.limit_ms
         now = self.wheel.ran(now)
         if number <= _TOLD:
             course.note(f"SYN retransmission {number}", now)

@@ -37,10 +37,14 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class Course(msgspec.Struct):
-    """How it may end, and when each thing on the way happens: {what: (earliest tick, latest tick)}."""
+    """How it may end, and when each thing on the way happens: {what: (earliest tick, latest tick)}.
+
+    ``close``: a timer found the limit a tick away, so that it would have ended the course had it run a tick late.
+    """
 
     endings: list[Ending]
     trace: Trace
+    close: bool = False
 
     def note(self, what: str, when: Moment) -> None:
         lo, hi = self.trace.get(what, (when.lo, when.hi))

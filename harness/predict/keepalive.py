@@ -78,6 +78,8 @@ class Keepalive:
             dying = due.aged(self.user_timeout) if self.user_timeout else due
             if dying is not None:
                 course.end("died", dying)
+            elif self.wheel.unseen(due) and due.since_hi + 1 >= self.user_timeout:
+                course.close = True
             due = due.younger(self.user_timeout) if self.user_timeout else None
         if due is not None:
             following += self._probe(due, probes + 1, course)

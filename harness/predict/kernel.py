@@ -38,16 +38,19 @@ class Event(msgspec.Struct, frozen=True):
 class Story(msgspec.Struct):
     """``events`` is empty if no timer will ever decide anything. ``determined``: Linux leaves nothing to chance.
 
+    ``close``: a timer that runs a tick late may end it sooner by a whole step.
     ``data_at``: from then on data is unacknowledged, so that keepalive is silent.
     """
 
     events: list[Event]
     trace: Trace
     determined: bool = True
+    close: bool = False
     data_at: int | None = None
 
     def take(self, course: Course, timer: str) -> None:
         self.events += [Event(end.fate, timer, end.when) for end in course.endings if end.fate != "silenced"]
+        self.close |= course.close
         for what, (lo, hi) in course.trace.items():
             first, last = self.trace.get(what, (lo, hi))
             self.trace[what] = (min(first, lo), max(last, hi))

@@ -19,7 +19,8 @@ def predict(situation: Situation) -> Prediction:
     """Return what Linux's timers, and the survivor's own deadlines, make of ``situation``. Times: s after the fault."""
     found = race.run(situation)
     decided = _decide(situation, found)
-    if decided.exact_s is not None and on_an_edge(situation, decided, lambda s: _decide(s, race.run(s))):
+    close = found.fine is not None and found.fine.close
+    if decided.exact_s is not None and (close or on_an_edge(situation, decided, lambda s: _decide(s, race.run(s)))):
         decided = msgspec.structs.replace(decided, ambiguous=True)
     return msgspec.structs.replace(
         decided,

@@ -65,6 +65,7 @@ class Retransmission:
                 course.end("died", old_enough(self.wheel, now, self.limit_ms))
             if least_ms >= self.limit_ms:
                 return []
+            course.close |= self.wheel.unseen(now) and self.wheel.age_ms(now.later(1))[0] >= self.limit_ms
             if most_ms >= self.limit_ms:
                 now = now.younger(-(-self.limit_ms * self.wheel.hz // 1000) + 1) or now
         now = self.wheel.ran(now)

@@ -197,6 +197,10 @@ class Wheel:
             return due
         return due.later(1)
 
+    def unseen(self, due: Moment) -> bool:
+        """Whether no packet says when the timer that was due at ``due`` ran."""
+        return self.offset is not None and due.lo not in self.sent and due.lo + 1 not in self.sent
+
     def period(self, ticks: int) -> int:
         """How long a timer of ``ticks`` takes that is armed again whenever it has run."""
         width = self.granule(ticks - 1)

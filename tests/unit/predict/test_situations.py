@@ -226,3 +226,22 @@ def test_the_path_s_own_round_trip_decides_when_the_answer_to_a_window_probe_com
     assert near is not None
     assert far is not None
     assert near < far == dies(None)
+
+
+def test_a_timer_that_finds_the_limit_a_tick_away_may_run_a_tick_late_and_end_it_there() -> None:
+    def told(offset: int, *sent_at: float) -> Prediction:
+        effect = Effect(to_peer="drop", to_survivor="drop")
+        return predict(
+            Situation(
+                kernel=Kernel(jiffy_offset=offset), settings=Settings(retries2=3), traffic="write", effect=effect,
+                fault_at=100.0, unacked_at=100.002, rto_s=0.208, sent_at=sent_at,
+            )
+        )  # fmt: skip
+
+    # The limit is 3 s after the first retransmission; at one phase of eight a timer runs 2.996 s after it.
+    close = [told(offset) for offset in range(8) if told(offset).ambiguous]
+    assert len(close) == 1
+    assert close[0].earliest_s == pytest.approx(3.42, abs=0.004)
+    assert close[0].exact_s == pytest.approx(7.0, abs=0.004)
+    retransmitted = next(step.at_s for step in close[0].steps if 3 < step.at_s < 4)
+    assert not told(2, 100.0 + retransmitted).ambiguous
