@@ -79,7 +79,8 @@ def write_while_probing(draw: Draw) -> dict[str, Any]:
 
 
 def zero_window_with_user_timeout(draw: Draw) -> dict[str, Any]:
-    asked = {"user_timeout_ms": draw.milliseconds(300, 8_000)}
+    # The user timeout runs from before the fault, and the survivor must live to see that.
+    asked = {"user_timeout_ms": draw.milliseconds(2_000, 8_000)}
     return _with(asked, **draw.one_of({"fault": "fill-window"}, {"fault": "cut-link", "traffic": "blocked"}))
 
 
@@ -102,7 +103,7 @@ def cut_elsewhere(draw: Draw) -> dict[str, Any]:
     """The cut is put where the survivor's own kernel learns of it, or where somebody says so."""
     asked, traffic = draw.one_of(
         ({"idle_s": 1, "interval_s": 1, "count": 2}, "idle"),
-        ({"user_timeout_ms": draw.milliseconds(500, 5_000)}, draw.one_of("write", "stream", "blocked")),
+        ({"user_timeout_ms": draw.milliseconds(2_000, 5_000)}, draw.one_of("write", "stream", "blocked")),
         ({"retries2": draw.one_of(2, 3, 4)}, draw.one_of("write", "stream", "blocked")),
     )
     where = draw.one_of("own-queue", "own-filter", "own-link", "far-link", "next-hop")
