@@ -52,6 +52,32 @@ def _predict() -> "Task[Any]":
     return _command("predict", body, commands.options_of_predict(), "fault")
 
 
+def _stale_pool() -> "Task[Any]":
+    def body(context: Context, **typed: Any) -> None:
+        """A pool of connections whose server closes idle ones: what each check, retry and hedge saves, and costs."""
+        _end(commands.stale_pool(typed, _RESULTS))
+
+    return _command("stale-pool", body, commands.options_of_stale_pool())
+
+
+def _detectors() -> "Task[Any]":
+    def body(context: Context, **typed: Any) -> None:
+        """Every check for a lost peer in every state of a connection: right, wrong or blind, how soon, at what cost."""
+        _end(commands.detectors(typed, _RESULTS))
+
+    return _command("detectors", body, commands.options_of_detectors())
+
+
+def _program(name: str, help: str) -> "Task[Any]":
+    """Return the command of a program for a terminal: server or client."""
+
+    def body(context: Context, **typed: Any) -> None:
+        _end(commands.program(name, typed))
+
+    body.__doc__ = help
+    return _command(name, body, commands.options_of_program(name))
+
+
 def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str) -> "Task[Any]":
     """Give ``body`` the options as its parameters, which is where invoke looks for flags."""
     plain, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
@@ -71,5 +97,12 @@ def doctor(context: Context, json: bool = False) -> None:
 
 
 ns = Collection(
-    *(_experiment(fault) for fault in all_faults().values()), *map(_ending, all_endings().values()), _predict(), doctor
+    *(_experiment(fault) for fault in all_faults().values()),
+    *map(_ending, all_endings().values()),
+    _predict(),
+    _program("server", "For one terminal: sends each client a line every 500 ms, and closes in one of three ways."),
+    _program("client", "For the other: reads, writes or asks you, and says in words how the connection ended."),
+    _detectors(),
+    _stale_pool(),
+    doctor,
 )

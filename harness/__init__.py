@@ -7,9 +7,12 @@ The rooms, in the order in which data flows:
 ``endpoints``  the two programs under test; standard library only, because they are copied to hosts.
 ``faults``     what is done to the lab, and its undoing: one file per fault.
 ``endings``    how a connection ends, closed and not lost: one file per ending.
+``detectors``  every check that asks whether the other end is there, in every state: one file per family.
 ``observe``    what was seen: signs, sockets, packets, the clock.
 ``predict``    what should have been seen: the kernel's timers, as pure functions.
 ``verdict``    seen against should: proof, verdict, warnings, the sentence that explains it.
+``pool``       a client with a pool against a server that closes idle connections: shares, races, latencies.
+``programs``   the endpoints for two terminals: a server that closes in three ways, a client that says what it saw.
 ``store``      ``results/``: one folder per run.
 ``report``     what a person sees: one file per format.
 

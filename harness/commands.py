@@ -138,3 +138,71 @@ def predict(name: str, typed: Mapping[str, Any]) -> int:
         return 0
 
     return _code_of(action)
+
+
+def options_of_stale_pool() -> tuple[Option, ...]:
+    from harness.pool.options import OPTIONS
+
+    return OPTIONS
+
+
+def stale_pool(typed: Mapping[str, Any], results: Path) -> int:
+    """Run the pool's strategies against a server that closes idle connections; return the exit code."""
+
+    def action() -> int:
+        from harness.pool.options import asked as asked_of_pool
+
+        wanted = asked_of_pool(typed)
+        from harness.pool.run import run
+        from harness.runner import Wanted
+
+        where = typed.get("results")
+        return run(wanted, Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"]))
+
+    return _code_of(action)
+
+
+def options_of_detectors() -> tuple[Option, ...]:
+    from harness.detectors.options import OPTIONS
+
+    return OPTIONS
+
+
+def detectors(typed: Mapping[str, Any], results: Path) -> int:
+    """Ask every check in every state; return the exit code."""
+
+    def action() -> int:
+        from harness.detectors.options import OPTIONS
+
+        values = parse(OPTIONS, typed)
+        from harness.detectors.run import run
+        from harness.runner import Wanted
+
+        where = Path(values["results"]) if values["results"] else results
+        return run(values["ipv"], Wanted(results=where, json=values["json"], pcap=values["pcap"]), values["page"])
+
+    return _code_of(action)
+
+
+def options_of_program(name: str) -> tuple[Option, ...]:
+    from harness.programs import options
+
+    return {"server": options.SERVER, "client": options.CLIENT}[name]
+
+
+def program(name: str, typed: Mapping[str, Any]) -> int:
+    """Be the server or the client; return 0 when it has ended, however its connections did."""
+
+    def action() -> int:
+        values = parse(options_of_program(name), typed)
+        if name == "server":
+            from harness.programs.server import serve
+
+            serve(**values)
+        else:
+            from harness.programs.client import talk
+
+            talk(**values)
+        return 0
+
+    return _code_of(action)

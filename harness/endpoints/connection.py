@@ -32,8 +32,7 @@ Take = Callable[[bytes], None]
 class Connection:
     """``tell(event, **fields)`` reports "sign" (once), "pong" and "blocked" (a write cannot go on).
 
-    ``take(data)`` gets what is received; without it the bytes have the meaning that is told above.
-    """
+    ``take(data)`` gets what is received; without it the bytes mean what is said above."""
 
     def __init__(self, loop: Loop, sock: socket.socket, tell: Tell, take: Take | None = None) -> None:
         self.loop, self.sock, self.tell, self.take = loop, sock, tell, take or self._answer
@@ -64,24 +63,21 @@ class Connection:
 
     def write(self, count: int) -> dict[str, Any]:
         """Write ``count`` bytes now; return when, and how many the kernel took."""
-        before = now()
-        self._push(FILLER * count)
-        return {"before": before, "after": now(), "accepted": count - len(self._backlog)}
+        stamps = self.say(FILLER * count)
+        return {**stamps, "accepted": count - len(self._backlog)}
 
-    def say(self, data: bytes) -> None:
-        """Write ``data`` now, after what still waits."""
+    def say(self, data: bytes) -> dict[str, Any]:
+        """Write ``data`` now, after what still waits; return when."""
+        before = now()
         self._push(data)
+        return {"before": before, "after": now()}
 
     def ping(self) -> dict[str, Any]:
         """Ping once, outside any heartbeat: the greeting, and the proof that a connection lives."""
-        before = now()
-        self._push(PING)
-        return {"before": before, "after": now()}
+        return self.say(PING)
 
     def request(self) -> dict[str, Any]:
-        before = now()
-        self._push(REQUEST)
-        return {"before": before, "after": now()}
+        return self.say(REQUEST)
 
     def stream(self, count: int, every: int) -> None:
         """Write ``count`` bytes every ``every`` ns, on and on; while a write is stuck, none is added."""
@@ -228,9 +224,8 @@ class Connection:
             self.blocked_at = now()
             self.tell("blocked", at=self.blocked_at)
             if self._write_deadline:
-                self._later(
-                    "write", self.blocked_at + self._write_deadline, lambda: self._sign(DEADLINE, "send", now())
-                )
+                due = self.blocked_at + self._write_deadline
+                self._later("write", due, lambda: self._sign(DEADLINE, "send", now()))
         self._watch()
 
     def _unstuck(self) -> None:

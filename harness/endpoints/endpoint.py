@@ -206,8 +206,9 @@ class Endpoint:
         return self._bare[conn].make(call, **arguments)
 
     def do_check(self, question: int, conn: str, check: str) -> None:
-        """Have a bare connection's socket asked whether its other end is there; the answer comes when it has said so."""
-        Asking(self.loop, self._bare[conn].sock, CHECKS[check], lambda said: self._send({"id": question, "ok": said}))
+        """Ask a bare connection's socket whether its other end is there (checks.py); the answer may take seconds."""
+        sock = self._bare[conn].sock
+        Asking(self.loop, sock, CHECKS[check], lambda said: self._send({"id": question, "ok": said})).begin()
 
     def do_exit(self, question: int, conn: str) -> dict[str, Any]:
         """End this process, as a program does that returns from main: the kernel closes what it held."""

@@ -45,12 +45,11 @@ class Loop:
 
     def watch(self, fd: int, events: int, call: Callable[[int], None]) -> None:
         """Call ``call(events)`` whenever ``fd`` shows any of ``events`` (level-triggered)."""
-        known = fd in self._calls
-        self._calls[fd] = call
-        if known:
+        if fd in self._calls:
             self._epoll.modify(fd, events)
         else:
-            self._epoll.register(fd, events)
+            self._epoll.register(fd, events)  # PermissionError for a file: it is never waited for (epoll_ctl(2))
+        self._calls[fd] = call
 
     def forget(self, fd: int) -> None:
         if self._calls.pop(fd, None) is not None:
