@@ -13,8 +13,7 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.endpoints import options
 from harness.endpoints.loop import Loop, Timer, now
@@ -31,7 +30,10 @@ _EVENTS = (
 )
 _READABLE = select.EPOLLIN | select.EPOLLRDHUP
 
-Tell = Callable[..., None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Tell = Callable[..., None]
 
 
 def _close(number: int) -> dict[str, Any]:

@@ -13,11 +13,10 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.endpoints import options
-from harness.endpoints.loop import Loop, Timer, now
+from harness.endpoints.loop import Loop, Timers, now
 from harness.endpoints.signs import DEADLINE, EOF, HEARTBEAT, sign_of
 
 PING, PONG, REQUEST, FILLER = b"?", b"!", b"R", b"."
@@ -25,8 +24,11 @@ _CHUNK = 65536
 _END_WITHIN_S = 1.0
 _WATCHED = select.EPOLLIN | select.EPOLLRDHUP
 
-Tell = Callable[..., None]
-Take = Callable[[bytes], None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Tell = Callable[..., None]
+    Take = Callable[[bytes], None]
 
 
 class Connection:
@@ -46,7 +48,7 @@ class Connection:
         self._backlog = b""
         self._refill: Callable[[], None] | None = None
         self._read_deadline = self._write_deadline = 0
-        self._timers: dict[str, Timer] = {}
+        self._timers = Timers(loop)
         self._thread: threading.Thread | None = None
         self._watch()
 
@@ -87,7 +89,7 @@ class Connection:
 
     def hush(self) -> None:
         """Stop streaming."""
-        self._cancel("stream")
+        self._timers.cancel("stream")
 
     def fill(self) -> None:
         """Write without end, as fast as the kernel takes it: "blocked" is told when it takes no more."""
@@ -231,7 +233,7 @@ class Connection:
     def _unstuck(self) -> None:
         if self.blocked_at is not None:
             self.blocked_at = None
-            self._cancel("write")
+            self._timers.cancel("write")
 
     def _rearm_read(self) -> None:
         if self._read_deadline:
@@ -291,16 +293,9 @@ class Connection:
     # -- timers ----------------------------------------------------------------------------------------------------
 
     def _later(self, name: str, at: int, call: Callable[[], None]) -> None:
-        self._cancel(name)
         if not self.signed:  # after the first sign nothing goes on
-            self._timers[name] = self.loop.at(at, call)
-
-    def _cancel(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
+            self._timers.set(name, at, call)
 
     def _quiet(self) -> None:
-        for name in list(self._timers):
-            self._cancel(name)
+        self._timers.clear()
         self.loop.forget(self.sock.fileno())

@@ -25,6 +25,27 @@ class Timer:
         self.call = None
 
 
+class Timers:
+    """Timers by name, on one loop: setting one anew forgets the old one."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._set: dict[str, Timer] = {}
+
+    def set(self, name: str, at: int, call: Callable[[], None]) -> None:
+        self.cancel(name)
+        self._set[name] = self._loop.at(at, call)
+
+    def cancel(self, name: str) -> None:
+        timer = self._set.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def clear(self) -> None:
+        for name in list(self._set):
+            self.cancel(name)
+
+
 class Loop:
     """Waits for file descriptors and instants, and for nothing else: it never ticks.
 

@@ -1,7 +1,7 @@
 """The predictor against the kernel: some hundred real trials at once, and how far they are from what was predicted.
 
-``python -m tests.slow.agreement [SEED [COUNT]]``, on an otherwise quiet machine. Prints the figures; exits 3 where a trial
-is outside its interval or not proved, or where the exact predictions are not as good as they are meant to be.
+``python -m tests.slow.agreement [SEED [COUNT]]``, on an otherwise quiet machine. Prints the figures; exits 3 where a
+trial is outside its interval or not proved, or where the exact predictions are not as good as they are meant to be.
 """
 
 import sys
@@ -44,7 +44,8 @@ def describe(record: Record) -> str:
         if value is not None
     }
     return (
-        f"#{record.trial} {record.experiment} {record.traffic} IPv{record.ipv} {record.survivor} {record.fault.options} {asked}: "
+        f"#{record.trial} {record.experiment} {record.traffic} IPv{record.ipv} {record.survivor} "
+        f"{record.fault.options} {asked}: "
         f"seen {d.verdict} {d.sign} {d.by} {d.after_s} (kernel {d.kernel_after_s}, recovered {d.recovered_after_s}); "
         f"predicted {p.verdict} {p.sign} {p.by} {p.earliest_s}..{p.latest_s} exact {p.exact_s} "
         f"recovery {p.recovery_earliest_s}..{p.recovery_latest_s}{' ambiguous' if p.ambiguous else ''}; "
