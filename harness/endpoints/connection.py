@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 class Connection:
     """``tell(event, **fields)`` reports "sign" (once), "pong" and "blocked" (a write cannot go on).
-
-    ``take(data)`` gets what is received; without it the bytes mean what is said above."""
+    ``take(data)`` gets what is received; without it the bytes mean what is said above.
+    """
 
     def __init__(self, loop: Loop, sock: socket.socket, tell: Tell, take: Take | None = None) -> None:
         self.loop, self.sock, self.tell, self.take = loop, sock, tell, take or self._answer

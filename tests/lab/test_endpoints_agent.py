@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from bundled import Bundled, Open
 
 from harness.endpoints.loop import now
+from tests.lab.bundled import Bundled, Open
 
 
 @pytest.fixture

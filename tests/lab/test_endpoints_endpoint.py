@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from bundled import Bundled, Open
-from tcp_pair import MS, needs_net_admin
 
 from harness.endpoints.loop import now
+from tests.lab.bundled import Bundled, Open
+from tests.unit.tcp_pair import MS, needs_net_admin
 
 
 @pytest.fixture(scope="module")
