@@ -9,12 +9,12 @@ from tests.lab.cases import draw_trials
 from tests.lab.together import run_together
 
 _SEED = int(os.environ.get("HALFOPEN_SEED", "7"))
-_COUNT = 84
+_COUNT = 66
 
 
 @pytest.fixture(scope="module")
 def records() -> list[Record]:
-    return run_together(draw_trials(_SEED, _COUNT), within_s=100)
+    return run_together(draw_trials(_SEED, _COUNT), within_s=100, labs=8)
 
 
 def test_every_trial_is_proved(records: list[Record]) -> None:

@@ -1,13 +1,14 @@
 """Every ending as a whole command in the lab: what it must show, by its record, and that it takes effect at once."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lab import pcapng
-from tests.lab.program import run
+from tests.lab.program import Ended, run
 
 Record = dict[str, Any]
 _EFFECT_WITHIN_S = 0.05
@@ -102,9 +103,21 @@ _CASES: list[tuple[str, Callable[[Record], bool]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def endings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Every command of the table, run to its end, three at a time: they mostly wait."""
+    commands = [command for command, _ in _CASES]
+
+    def end(command: str) -> Ended:
+        return run(*command.split(), "--json", results=tmp_path_factory.mktemp("ending") / "results")
+
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(commands, pool.map(end, commands), strict=True))
+
+
 @pytest.mark.parametrize(("command", "shows"), _CASES, ids=[command for command, _ in _CASES])
-def test_an_ending(command: str, shows: Callable[[Record], bool], tmp_path: Path) -> None:
-    ended = run(*command.split(), "--json", results=tmp_path / "results")
+def test_an_ending(command: str, shows: Callable[[Record], bool], endings: dict[str, Ended]) -> None:
+    ended = endings[command]
     assert ended.code == 0, ended.err
     (record,) = ended.records
     assert record["consistent"] and record["expected"] and record["missing"] == []

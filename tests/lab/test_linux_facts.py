@@ -6,7 +6,8 @@ what keeps the predictor honest. All trials of a room run at the same time, once
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import pytest
 from harness.spec.settings import Asked
 from harness.spec.trial import Trial
 from harness.verdict.record import Record
+from tests.lab.conftest import Ordinary
 from tests.lab.together import run_together
 
 # From a timer's firing to the program's stamp, on a busy machine.
@@ -211,14 +213,22 @@ def _trials() -> Iterator[Trial]:
         yield Trial(**{**fact.trial, "survivor": survivor, "ipv": ipv, "number": number})
 
 
+@pytest.fixture(scope="module")
+def by_user(ordinary: Ordinary) -> dict[str, list[Record]]:
+    """The same trials as root and as an ordinary user, at the same time: they mostly wait."""
+    pythons = {"nobody": ordinary.through()}
+    if os.geteuid() == 0:
+        pythons["root"] = (sys.executable,)
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda python: run_together(_trials(), within_s=90, python=python), pythons.values())
+        return dict(zip(pythons, found, strict=True))
+
+
 @pytest.fixture(scope="module", params=["root", "nobody"])
-def records(request: pytest.FixtureRequest) -> dict[tuple[str, int], Record]:
-    python: Sequence[str] = (sys.executable,)
-    if request.param == "root" and os.geteuid() != 0:
+def records(request: pytest.FixtureRequest, by_user: dict[str, list[Record]]) -> dict[tuple[str, int], Record]:
+    if request.param not in by_user:
         pytest.skip("NOT TESTED as root: these tests run as an ordinary user")
-    if request.param == "nobody":
-        python = request.getfixturevalue("ordinary").through()
-    found = run_together(_trials(), within_s=90, python=python)
+    found = by_user[request.param]
     names = [(fact.name, ipv) for fact in FACTS for ipv in (4, 6)]
     return {names[record.trial]: record for record in found}
 

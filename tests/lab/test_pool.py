@@ -30,7 +30,7 @@ def _adds_up(record: dict[str, Any]) -> bool:
     return bool(shares["answered"] + shares["failed"] + shares["lost"] == pytest.approx(1.0))
 
 
-@pytest.mark.parametrize("close", ["close", "half"])
+@pytest.mark.parametrize("close", ["close", pytest.param("half", marks=pytest.mark.slow)])
 def test_what_each_strategy_saves(close: str, tmp_path: Path) -> None:
     found = _stale_pool(tmp_path, *_SMALL, "--close", close, "--ipv", "4" if close == "close" else "6")
     assert found.keys() == STRATEGIES.keys()
@@ -76,6 +76,7 @@ def test_the_race_is_as_large_as_the_time_between_check_and_write(tmp_path: Path
         assert record["checked"]["missed"] == 0
 
 
+@pytest.mark.slow
 def test_what_heavy_use_meets_and_idle_use(tmp_path: Path) -> None:
     heavy = _stale_pool(tmp_path, "--use", "heavy", "--strategy", "none,peek", "--requests", "200", "--pool", "8")
     assert all(record["shares"]["answered"] == 1.0 for record in heavy.values())
@@ -84,7 +85,9 @@ def test_what_heavy_use_meets_and_idle_use(tmp_path: Path) -> None:
     assert idle["none"]["shares"]["failed"] == 1.0 and idle["peek"]["shares"]["answered"] == 1.0
 
 
-@pytest.mark.parametrize(("on_expiry", "told"), [("silent", "lost"), ("reset", "failed")])
+@pytest.mark.parametrize(
+    ("on_expiry", "told"), [("silent", "lost"), pytest.param("reset", "failed", marks=pytest.mark.slow)]
+)
 def test_no_check_sees_that_a_nat_forgot(on_expiry: str, told: str, tmp_path: Path) -> None:
     words = ("--server", "nat-forgot", "--on-expiry", on_expiry, "--strategy", "none,peek,poll,tcp-info,background")
     for name, record in _stale_pool(tmp_path, *words, "--requests", "250", "--pool", "50").items():
@@ -94,6 +97,7 @@ def test_no_check_sees_that_a_nat_forgot(on_expiry: str, told: str, tmp_path: Pa
         assert record["settings"]["nat_timeout_s"] == 1 and record["settings"]["idle_timeout_s"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ipv", ["4", "6"])
 def test_a_crash_is_silence_until_another_server_is_up(ipv: str, tmp_path: Path) -> None:
     words = ("--server", "crashed", "--use", "heavy", "--down", "2", "--strategy", "none,peek,hedge", "--ipv", ipv)
@@ -105,6 +109,7 @@ def test_a_crash_is_silence_until_another_server_is_up(ipv: str, tmp_path: Path)
         assert record["evidence"]["holds"] and record["settings"]["down_s"] == 2
 
 
+@pytest.mark.slow
 def test_the_shares_are_the_same_with_another_seed(tmp_path: Path) -> None:
     words = ("--strategy", "none,peek,background,retry,retry-n", "--requests", "600", "--pool", "50")
     one, other = (_stale_pool(tmp_path, *words, "--seed", seed) for seed in ("1", "2"))
