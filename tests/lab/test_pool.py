@@ -67,6 +67,7 @@ def test_what_each_strategy_saves(close: str, tmp_path: Path) -> None:
         assert all(share["executed_twice"] == share["executed_unanswered"] == 0 for share in shares.values())
 
 
+@pytest.mark.slow
 def test_the_race_is_as_large_as_the_time_between_check_and_write(tmp_path: Path) -> None:
     # The gaps are spread over 40 ms: a FIN comes within the 10 ms of preparation in a quarter of them.
     words = ("--use", "edge", "--prepare", "10ms", "--strategy", "peek,poll,tcp-info", "--requests", "400")
@@ -85,9 +86,8 @@ def test_what_heavy_use_meets_and_idle_use(tmp_path: Path) -> None:
     assert idle["none"]["shares"]["failed"] == 1.0 and idle["peek"]["shares"]["answered"] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("on_expiry", "told"), [("silent", "lost"), pytest.param("reset", "failed", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("on_expiry", "told"), [("silent", "lost"), ("reset", "failed")])
 def test_no_check_sees_that_a_nat_forgot(on_expiry: str, told: str, tmp_path: Path) -> None:
     words = ("--server", "nat-forgot", "--on-expiry", on_expiry, "--strategy", "none,peek,poll,tcp-info,background")
     for name, record in _stale_pool(tmp_path, *words, "--requests", "250", "--pool", "50").items():
