@@ -175,10 +175,11 @@ class Wheel:
             due = now.lo + self.offset + ticks
             least = most = (due // width + 1) * width - self.offset - now.lo
         else:
-            rest = ticks % now.grain
-            least, most = ticks + now.grain - rest, ticks + width - rest
+            # The timer that arms this one may itself have run a tick after its bucket's edge.
+            late = ticks + 1 if fired and now.grain > 1 else ticks
+            least, most = ticks + now.grain - ticks % now.grain, late + width - late % now.grain
             if width <= now.grain:  # the phase within the bucket is known, so the lateness is
-                least = most = (ticks // width + 1) * width
+                least, most = (ticks // width + 1) * width, (late // width + 1) * width
             if width == 1:
                 most += 1  # wider buckets swallow the tick by which a CPU may be late
         return Moment(

@@ -56,7 +56,11 @@ def test_timers_on_one_grid_are_a_fixed_time_apart(offset: int, ticks: int, star
     wheel = Wheel(250)
     first = wheel.arm(wheel.at(start / 250), ticks, fired=True)
     second = wheel.arm(first, ticks, fired=True)
-    assert second.lo - first.lo == second.hi - first.hi == wheel.period(ticks)
+    width = wheel.granule(ticks - 1)
+    # Where a single tick is missing to the next bucket, a timer that ran a tick late finds the one after it.
+    bucket = width if ticks % width == width - 1 else 0
+    assert second.lo - first.lo == wheel.period(ticks)
+    assert second.hi - first.hi == wheel.period(ticks) + bucket
 
 
 @pytest.mark.parametrize(
