@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 
 from harness.observe.packets import Packet
+from harness.spec.sides import Side
 
-Side = Literal["client", "server"]
 Role = Literal[
     "syn",
     "syn-ack",
@@ -27,11 +27,6 @@ Role = Literal[
     "rst",
     "icmp",
 ]
-
-
-def other(side: Side) -> Side:
-    """Return the opposite end."""
-    return "server" if side == "client" else "client"
 
 
 def after(a: int, b: int) -> int:

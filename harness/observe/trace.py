@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.observe.packets import Packet
-from harness.observe.segments import Half, Role, Segment, Side, other
+from harness.observe.segments import Half, Role, Segment
+from harness.spec.sides import Side, other
 
 # A departure read before its arrival may be stamped this little earlier and still be the same segment.
 _SLACK_S = 0.001

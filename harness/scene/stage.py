@@ -85,14 +85,7 @@ class Stage:
 
     def closed_window(self) -> float | None:
         """Return when the survivor was told of the window that is still closed now; None: it is open."""
-        closed: float | None = None
-        for segment in self.trace.segments:
-            if segment.sender == self.peer.side and segment.left_at is not None and segment.role != "icmp":
-                if segment.packet.window:
-                    closed = None
-                elif closed is None:
-                    closed = segment.left_at
-        return closed
+        return self.trace.window_closed_at(self.survivor.side)
 
     def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
         """Have ``work`` done beside the waiting; ``close`` ends it."""
