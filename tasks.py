@@ -9,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
-from harness import commands
+from harness.commands import endings, experiments, tools
 from harness.endings import all_endings
 from harness.endings.base import Script
 from harness.faults import all_faults
@@ -28,54 +28,54 @@ def _experiment(fault: type[Fault]) -> "Task[Any]":
     """Return the command of a fault."""
 
     def body(context: Context, **typed: Any) -> None:
-        _end(commands.experiment(fault, typed, _RESULTS))
+        _end(experiments.experiment(fault, typed, _RESULTS))
 
     body.__doc__ = fault.help
-    return _command(fault.name, body, commands.options_of(fault))
+    return _command(fault.name, body, experiments.options_of(fault))
 
 
 def _ending(script: type[Script]) -> "Task[Any]":
     """Return the command of an ending."""
 
     def body(context: Context, **typed: Any) -> None:
-        _end(commands.ending(script, typed, _RESULTS))
+        _end(endings.ending(script, typed, _RESULTS))
 
     body.__doc__ = script.help
-    return _command(script.name, body, commands.options_of_ending(script))
+    return _command(script.name, body, endings.options_of(script))
 
 
 def _predict() -> "Task[Any]":
     def body(context: Context, fault: str, **typed: Any) -> None:
         """What an experiment would show, and why: opens no socket, needs no privilege, answers at once."""
-        _end(commands.predict(fault, typed))
+        _end(experiments.predict(fault, typed))
 
-    return _command("predict", body, commands.options_of_predict(), "fault")
+    return _command("predict", body, experiments.options_of_predict(), "fault")
 
 
 def _stale_pool() -> "Task[Any]":
     def body(context: Context, **typed: Any) -> None:
         """A pool of connections whose server closes idle ones: what each check, retry and hedge saves, and costs."""
-        _end(commands.stale_pool(typed, _RESULTS))
+        _end(tools.stale_pool(typed, _RESULTS))
 
-    return _command("stale-pool", body, commands.options_of_stale_pool())
+    return _command("stale-pool", body, tools.options_of_stale_pool())
 
 
 def _detectors() -> "Task[Any]":
     def body(context: Context, **typed: Any) -> None:
         """Every check for a lost peer in every state of a connection: right, wrong or blind, how soon, at what cost."""
-        _end(commands.detectors(typed, _RESULTS))
+        _end(tools.detectors(typed, _RESULTS))
 
-    return _command("detectors", body, commands.options_of_detectors())
+    return _command("detectors", body, tools.options_of_detectors())
 
 
 def _program(name: str, help: str) -> "Task[Any]":
     """Return the command of a program for a terminal: server or client."""
 
     def body(context: Context, **typed: Any) -> None:
-        _end(commands.program(name, typed))
+        _end(tools.program(name, typed))
 
     body.__doc__ = help
-    return _command(name, body, commands.options_of_program(name))
+    return _command(name, body, tools.options_of_program(name))
 
 
 def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str) -> "Task[Any]":
@@ -93,7 +93,7 @@ def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str
 @task(help={"json": "one JSON object a line, on standard output"}, auto_shortflags=False)
 def doctor(context: Context, json: bool = False) -> None:
     """What this machine can do, what is lost where something is missing, and how to get it."""
-    _end(commands.doctor(json))
+    _end(tools.doctor(json))
 
 
 ns = Collection(

@@ -2,6 +2,7 @@
 
 The rooms, in the order in which data flows:
 
+``commands``   what is typed: options to calls, errors to exit codes; one file per family.
 ``spec``       what is asked: settings, traffic, trials.
 ``labs``       where it runs: the Host and Lab protocols, and the lab of network namespaces.
 ``endpoints``  the two programs under test; standard library only, because they are copied to hosts.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import commands
+from harness.commands import experiments
 from harness.errors import HalfopenError, Refused, Unavailable
 from harness.faults import all_faults
 from harness.labs.agent import EndpointGone
@@ -95,7 +95,7 @@ def test_a_setting_that_would_do_nothing_is_refused(typed, needs):
 
 
 def names(fault):
-    return [option.name for option in commands.options_of(all_faults()[fault])]
+    return [option.name for option in experiments.options_of(all_faults()[fault])]
 
 
 def test_a_command_has_its_faults_own_options_first_and_each_once():
@@ -111,30 +111,32 @@ def test_a_command_has_no_option_that_makes_no_sense_with_its_fault():
 
 
 def test_typed_options_become_trials():
-    trials = commands.trials_of(ANY, {"repeat": "3", "keepalive": "2", "survivor": "server", "direction": "to-server"})
+    trials = experiments.trials_of(
+        ANY, {"repeat": "3", "keepalive": "2", "survivor": "server", "direction": "to-server"}
+    )
     assert [trial.number for trial in trials] == [0, 1, 2]
     assert {trial.survivor for trial in trials} == {"server"}
     assert trials[0].options["direction"] == "to-server" and trials[0].asked.idle_s == 2
 
 
 def test_the_client_survives_and_the_first_traffic_goes_on_where_nothing_was_said():
-    (trial,) = commands.trials_of(ANY, {})
+    (trial,) = experiments.trials_of(ANY, {})
     assert (trial.survivor, trial.traffic, trial.ipv, trial.quiet_s) == ("client", "idle", 4, 0.2)
-    (trial,) = commands.trials_of(all_faults()["crash-client"], {})
+    (trial,) = experiments.trials_of(all_faults()["crash-client"], {})
     assert trial.survivor == "server"
-    (trial,) = commands.trials_of(all_faults()["shrink-mtu"], {})
+    (trial,) = experiments.trials_of(all_faults()["shrink-mtu"], {})
     assert trial.traffic == "write"
 
 
 def test_a_traffic_that_a_fault_does_not_take_is_refused():
     with pytest.raises(Refused, match="--traffic: expire-nat takes idle, write, request; not stream"):
-        commands.trials_of(all_faults()["expire-nat"], {"traffic": "stream"})
+        experiments.trials_of(all_faults()["expire-nat"], {"traffic": "stream"})
 
 
 def test_a_later_write_needs_a_write():
     with pytest.raises(Refused, match="--write-after has no effect without --traffic write"):
-        commands.trials_of(ANY, {"write_after": "1"})
-    (trial,) = commands.trials_of(ANY, {"write_after": "1", "traffic": "write"})
+        experiments.trials_of(ANY, {"write_after": "1"})
+    (trial,) = experiments.trials_of(ANY, {"write_after": "1", "traffic": "write"})
     assert trial.write_after_s == 1.0
 
 
@@ -152,7 +154,7 @@ def run(monkeypatch):
 
 
 def code(tmp_path, typed=None):
-    return commands.experiment(ANY, {"json": False, "pcap": False, **(typed or {})}, tmp_path)
+    return experiments.experiment(ANY, {"json": False, "pcap": False, **(typed or {})}, tmp_path)
 
 
 def raising(error):
