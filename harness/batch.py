@@ -12,9 +12,8 @@ import msgspec
 
 from harness.events import Teller
 from harness.experiment import run_trial
-from harness.labs.local import NetnsLab, go_private
-from harness.predict.situation import Kernel
-from harness.runner import this_kernel
+from harness.labs.place import Namespaces, Place
+from harness.labs.protocols import Lab
 from harness.spec.trial import Trial
 from harness.verdict.record import Record
 
@@ -37,29 +36,29 @@ def _wide(trial: Trial) -> object:
     return trial.number if trial.options.get("where", "router") != "router" else None
 
 
-async def run_together(trials: list[Trial], kernel: Kernel) -> None:
+async def run_together(trials: list[Trial], place: Place) -> None:
     """Run all ``trials`` at once in one lab and print each record as it comes."""
-    lab = await NetnsLab.build(kernel)
+    lab = await place.build(trials, None)
     try:
         turn = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as group:
             for trial in trials:
-                group.create_task(_one(lab, kernel, trial, turn))
+                group.create_task(_one(lab, trial, turn))
     finally:
         await lab.close()
 
 
-async def _one(lab: NetnsLab, kernel: Kernel, trial: Trial, turn: asyncio.Semaphore) -> None:
-    record: Record = await run_trial(lab, kernel, trial, Teller(), turn)
+async def _one(lab: Lab, trial: Trial, turn: asyncio.Semaphore) -> None:
+    record: Record = await run_trial(lab, trial, Teller(), turn)
     sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def main() -> None:
     trials = [msgspec.json.decode(line, type=Trial) for line in sys.stdin.buffer]
-    kernel = this_kernel()
-    go_private()
-    asyncio.run(run_together(trials, kernel))
+    place = Namespaces()
+    place.enter()
+    asyncio.run(run_together(trials, place))
 
 
 if __name__ == "__main__":

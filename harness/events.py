@@ -15,12 +15,13 @@ class Tell(Protocol):
 
 
 class Teller:
-    """Passes each event to every listener, with ``at``: CLOCK_MONOTONIC seconds of the saying."""
+    """Passes each event to every listener, with ``at``: seconds of the saying by ``clock``, which becomes the lab's."""
 
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
+        self.clock: Callable[[], float] = time.monotonic
 
     def __call__(self, name: str, **fields: Any) -> None:
-        fields.setdefault("at", time.monotonic())
+        fields.setdefault("at", self.clock())
         for listener in self._listeners:
             listener(name, fields)

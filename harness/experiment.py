@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from harness.faults.base import End
 from harness.labs.agent import EndpointGone
 from harness.labs.protocols import Lab, Mark, SocketSeen
 from harness.predict import predict
-from harness.predict.situation import Effect, Kernel, Prediction, Situation
+from harness.predict.situation import Effect, Prediction, Situation
 from harness.scene import survey, traffic
 from harness.scene.opening import begin_connect, in_force, open_stage
 from harness.scene.stage import Stage
@@ -38,20 +37,19 @@ class Struck(NamedTuple):
     mapping: bool | None
 
 
-async def run_trial(
-    lab: Lab, kernel: Kernel, trial: Trial, tell: Tell, turn: AbstractAsyncContextManager[Any] = ALONE
-) -> Record:
+async def run_trial(lab: Lab, trial: Trial, tell: Tell, turn: AbstractAsyncContextManager[Any] = ALONE) -> Record:
     """Run ``trial`` in ``lab`` and return its record. The fault is healed however this ends.
 
     ``turn``: held while setting up and while striking, so that many trials at once do not make each other late.
     """
     fault = all_faults()[trial.fault](**trial.options)
     async with turn:
+        await lab.relate()
         await fault.prepare(lab)
         stage = await open_stage(lab, trial, fault, tell)
     try:
         if trial.traffic == "connect":
-            return await _connect(stage, kernel, turn)
+            return await _connect(stage, turn)
         async with turn:
             await traffic.begin(stage)
         await traffic.keep_quiet(stage)
@@ -60,16 +58,17 @@ async def run_trial(
             struck = await _strike(stage)
         mark = struck.mark
         stage.meanwhile(traffic.write_later(stage, mark.at_s))
-        situation = await survey.situation(stage, kernel, mark, struck.known)
+        situation = await survey.situation(stage, mark, struck.known)
         prediction = predict(situation)
         tell("prediction", prediction=prediction, fault_at=mark.at_s)
         at_once = trial.limit_s is None and never(stage, struck.survivor, prediction)
-        until = time.monotonic() if at_once else mark.at_s + limit_s(stage, situation, prediction)
+        until = lab.now() if at_once else mark.at_s + limit_s(stage, situation, prediction)
         tell("watching", until=until)
         watched = await watch(stage, mark, until, prediction)
         # Told again with what came after the fault: when a write got stuck, when a heartbeat was due.
-        situation = await survey.situation(stage, kernel, mark, struck.known)
+        situation = await survey.situation(stage, mark, struck.known)
         evidence = await survey.evidence(stage, mark, struck.survivor, watched.until, struck.mapping)
+        await lab.relate()
         return _record(stage, mark, situation, predict(situation), watched, evidence)
     finally:
         await _clear(stage)
@@ -89,7 +88,7 @@ async def _strike(stage: Stage) -> Struck:
     return Struck(mark, known, survivor, mapping)
 
 
-async def _connect(stage: Stage, kernel: Kernel, turn: AbstractAsyncContextManager[Any]) -> Record:
+async def _connect(stage: Stage, turn: AbstractAsyncContextManager[Any]) -> Record:
     """The trial of connect(): the fault is there first, and the clock starts when connect() is called."""
     async with turn:
         await stage.fault.inject(stage)
@@ -101,17 +100,18 @@ async def _connect(stage: Stage, kernel: Kernel, turn: AbstractAsyncContextManag
     try:
         stage.settings = await in_force(stage, began["settings"])
         stage.survivor_gone = True
-        situation = await survey.situation(stage, kernel, mark, {})
+        situation = await survey.situation(stage, mark, {})
         prediction = predict(situation)
         stage.tell("prediction", prediction=prediction, fault_at=mark.at_s)
         until = mark.at_s + limit_s(stage, situation, prediction)
-        await asyncio.wait({connecting}, timeout=until - time.monotonic())
+        await asyncio.wait({connecting}, timeout=until - stage.lab.now())
         sign = connecting.result() if connecting.done() else None
     finally:
         connecting.cancel()
     watched = Watched(sign=sign, until=until if sign is None else sign["at"] / 1e9)
-    situation = await survey.situation(stage, kernel, mark, {})
+    situation = await survey.situation(stage, mark, {})
     evidence = await survey.evidence(stage, mark, survivor, watched.until)
+    await stage.lab.relate()
     return _record(stage, mark, situation, predict(situation), watched, evidence)
 
 
@@ -128,6 +128,7 @@ def _record(
     owing = situation.unacked_at is not None
     detection = _detection(watched, mark, alive, owing, evidence)
     detection.by = judge.by(detection, prediction, detection.call)
+    moved_s = stage.lab.moved_s()
     record = Record(
         experiment=trial.fault,
         trial=trial.number,
@@ -146,12 +147,21 @@ def _record(
         ),
         detection=detection,
         prediction=prediction,
-        agrees=judge.agrees(detection, prediction, mark.uncertainty_s),
+        agrees=judge.agrees(detection, prediction, mark.uncertainty_s + moved_s),
         proof=prove(fault.claim_for(trial.survivor), evidence),
         seen=survey.timeline(stage, mark.at_s),
-        warnings=list(prediction.warnings),
+        warnings=[*prediction.warnings, *_doubts(moved_s)],
     )
     return msgspec.structs.replace(record, why=explain(record))
+
+
+def _doubts(moved_s: float) -> list[str]:
+    if not moved_s:
+        return []
+    return [
+        f"the hosts' clocks moved {moved_s * 1000:.1f} ms against each other during the trial, beyond the error stated:"
+        " the detection time is uncertain by as much"
+    ]
 
 
 def _alive(effect: Effect) -> bool:

@@ -1,7 +1,6 @@
 """From trials to an exit code: enter the namespaces, build the lab, run the trials, keep and show what was seen."""
 
 import asyncio
-import platform
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -17,10 +16,9 @@ from harness.errors import Unavailable
 from harness.events import Teller
 from harness.experiment import run_trial
 from harness.faults import all_faults
-from harness.labs.local import NetnsLab, go_private
-from harness.observe import jiffies, machine
+from harness.labs.place import Namespaces, Place
+from harness.observe import machine
 from harness.predict.meaning import meaning
-from harness.predict.situation import Kernel
 from harness.report import table
 from harness.report.terminal import Terminal
 from harness.spec.settings import Settings
@@ -41,24 +39,25 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     pcap: bool = False
 
 
-def run(trials: list[Trial], wanted: Wanted) -> int:
-    """Run ``trials`` one after the other; return the exit code (0, 3 or 130).
+def run(trials: list[Trial], wanted: Wanted, place: Place | None = None) -> int:
+    """Run ``trials`` one after the other in ``place`` (this machine's namespaces); return the exit code (0, 3 or 130).
 
     Raises HalfopenError (with its exit code) where it cannot start or go on.
     """
     console = Console(stderr=True, highlight=False)
+    place = place or Namespaces()
     for number in _ENDING[1:]:
         signal.signal(number, _interrupt)
     with Run.create(wanted.results, trials[0].fault) as kept:
-        kernel = this_kernel()
         kept.describe(machine.metadata())
-        go_private()
+        place.enter()
         records: list[Record] = []
         with Terminal(console) as terminal:
             tell = Teller(terminal, kept.note)
+            terminal.now = lambda: tell.clock()
             # Introduced once the lab stands: one that cannot be built has one line to say, and no other.
             interrupted = in_loop(
-                _all(trials, kernel, wanted, kept, tell, records, lambda: _introduce(trials[0], kept, console)), tell
+                _all(trials, place, wanted, kept, tell, records, lambda: _introduce(trials[0], kept, console)), tell
             )
         table.show(records, console)
     if interrupted:
@@ -77,12 +76,6 @@ def _introduce(trial: Trial, kept: Run, console: Console) -> None:
     fault = all_faults()[trial.fault](**trial.options)
     for sentence in meaning(trial.asked.over(Settings()), trial.traffic, fault.effect(trial.traffic, trial.survivor)):
         console.print(f"  {sentence}", soft_wrap=True)
-
-
-def this_kernel() -> Kernel:
-    found = jiffies.discover()
-    hz = found.hz or 250
-    return Kernel(hz=hz, jiffy_offset=jiffies.calibrate(hz), version=platform.release())
 
 
 def _interrupt(number: int, frame: object) -> Never:
@@ -127,20 +120,21 @@ async def _finish(task: "asyncio.Task[None]") -> None:
 
 async def _all(
     trials: list[Trial],
-    kernel: Kernel,
+    place: Place,
     wanted: Wanted,
     kept: Run,
     tell: Teller,
     records: list[Record],
     introduce: Callable[[], None],
 ) -> None:
-    lab = await NetnsLab.build(kernel, kept.folder / "packets.pcapng" if wanted.pcap else None)
+    lab = await place.build(trials, kept.folder / "packets.pcapng" if wanted.pcap else None)
     try:
-        kept.describe({**machine.metadata(), "lab_sysctls": await lab.call(lab.client.sysctls)})
+        tell.clock = lab.now
+        kept.describe({**machine.metadata(), **await lab.machine()})
         introduce()
         for trial in trials:
             tell("trial", number=trial.number, of=len(trials))
-            record = await run_trial(lab, kernel, trial, tell)
+            record = await run_trial(lab, trial, tell)
             records.append(record)
             kept.keep(record)
             if wanted.json:

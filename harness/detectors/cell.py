@@ -39,7 +39,7 @@ async def ask(lab: Lab, detector: Detector, state: State, ipv: Any, turn: asynci
             cut_at = await bring(stage)
         seen, wrong = await proved(stage, state.name, cut_at)
         said = await stage.survivor.ask("check", check=detector.name)
-        return judged(cell, state, expect, said, _packets(stage, said), _proof(stage, cut_at, seen, wrong))
+        return judged(cell, state, expect, said, await _packets(stage, said), await _proof(stage, cut_at, seen, wrong))
     except (EndpointGone, TimeoutError) as error:
         failed = Proof(holds=False, missing=str(error) or "it did not come about in time", seen=None)
         return msgspec.structs.replace(cell, proof=failed)
@@ -95,17 +95,17 @@ def _with_pending(proof: Proof, pending: int, wanted: int) -> Proof:
     return Proof(holds=False, missing=f"{proof.missing}; {missing}" if proof.missing else missing, seen=proof.seen)
 
 
-def _proof(stage: Stage, cut_at: float | None, seen: Seen, wrong: str | None) -> Proof:
+async def _proof(stage: Stage, cut_at: float | None, seen: Seen, wrong: str | None) -> Proof:
     """Cut off it must still be after the answer: nothing may have got through meanwhile."""
     if wrong is None and cut_at is not None:
-        stage.lab.drain()
+        await stage.lab.drain()
         through = len(stage.trace.to(stage.survivor.side, cut_at))
         wrong = f"{through} segments got through while the check was asked" if through else None
     return Proof(holds=wrong is None, missing=wrong, seen=seen)
 
 
-def _packets(stage: Stage, said: dict[str, Any]) -> dict[str, int]:
-    stage.lab.drain()
+async def _packets(stage: Stage, said: dict[str, Any]) -> dict[str, int]:
+    await stage.lab.drain()
     counts: dict[str, int] = {}
     for segment in stage.trace.segments:
         if segment.sender == stage.survivor.side and said["before"] / 1e9 <= segment.at and segment.role != "ack":

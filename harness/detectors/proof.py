@@ -42,7 +42,7 @@ async def look(stage: Stage, cut_at: float | None) -> Seen:
     """Look at both sockets and at the packets so far."""
     here = await stage.survivor.host.socket(stage.flow)
     there = await stage.peer.host.socket(stage.flow)
-    stage.lab.drain()
+    await stage.lab.drain()
     to_here = [s for s in stage.trace.segments if s.sender == stage.peer.side and s.left_at is not None]
     return Seen(
         state="none" if here is None else here.state,

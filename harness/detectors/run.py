@@ -17,6 +17,7 @@ from harness.errors import Unavailable
 from harness.events import Teller
 from harness.labs.local import NetnsLab, go_private
 from harness.observe import machine
+from harness.observe.kernel import this_kernel
 from harness.predict.situation import Kernel
 from harness.report import detectors as report
 from harness.report.detectors_page import page as as_page
@@ -37,7 +38,7 @@ def run(ipv: Literal[4, 6], wanted: runner.Wanted, page: Path | None = None) -> 
     console = Console(stderr=True, highlight=False)
     cells: list[Cell] = []
     with Run.create(wanted.results, _NAME) as kept:
-        kernel = runner.this_kernel()
+        kernel = this_kernel()
         metadata = machine.metadata()
         kept.describe(metadata)
         go_private()

@@ -12,6 +12,7 @@ from harness.endings.trial import run_ending
 from harness.events import Teller
 from harness.labs.local import NetnsLab, go_private
 from harness.observe import machine
+from harness.observe.kernel import this_kernel
 from harness.predict.situation import Kernel
 from harness.report.endings import show_ending
 from harness.spec.sides import other
@@ -24,7 +25,7 @@ def run(script: Script, ipv: Any, repeat: int, wanted: runner.Wanted) -> int:
     console = Console(stderr=True, highlight=False)
     endings: list[Ending] = []
     with Run.create(wanted.results, script.name) as kept:
-        kernel = runner.this_kernel()
+        kernel = this_kernel()
         kept.describe(machine.metadata())
         go_private()
         tell = Teller(kept.note)

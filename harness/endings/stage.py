@@ -160,7 +160,7 @@ class EndingStage:
     async def settle(self) -> None:
         """Look once more when the last packet is old enough to have had its effect."""
         for _ in range(10):
-            self.stage.lab.drain()
+            await self.stage.lab.drain()
             due = max((s.left_at or s.at for s in self.stage.trace.segments), default=0.0) + 2 * SLACK_S
             if due <= time.monotonic():
                 break

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
-from harness.labs.protocols import Endpoint, Flow, Host, Lab, Mark
+from harness.labs.protocols import Ability, Endpoint, Flow, Host, Lab, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.sides import Side
@@ -47,7 +47,7 @@ class End(msgspec.Struct):
 class Scene(Protocol):
     """What a fault works on: the lab, one connection in it, and who is who. ``harness/scene`` has the real one.
 
-    Instants are CLOCK_MONOTONIC seconds of the router.
+    Instants are seconds of the lab's clock.
     """
 
     lab: Lab
@@ -56,7 +56,7 @@ class Scene(Protocol):
     survivor: End
     peer: End
 
-    def last_passed(self) -> float:
+    async def last_passed(self) -> float:
         """Return when the router last forwarded a packet of this connection."""
         ...
 
@@ -92,6 +92,10 @@ class Fault:
     def claim_for(self, survivor: Side) -> Claim:
         """Return what the evidence has to show when ``survivor`` is the one that is measured."""
         return self.claim
+
+    def needs(self) -> frozenset[Ability]:
+        """Return what the lab must be able to do; nothing, for what is done to processes alone."""
+        return frozenset({"cut"})
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         """Return what the fault does, as the predictor needs to know it."""

@@ -1,7 +1,7 @@
 """connect() to an address that swallows SYNs: nobody answers, nobody refuses."""
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.parse import choice
@@ -23,6 +23,9 @@ class Connect(Fault):
             default="none",
         ),
     )
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset({"cut" if self.values["icmp"] == "none" else "reject"})
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         if self.values["icmp"] == "none":

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import Refused
 from harness.faults.base import Claim, Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.parse import duration
@@ -43,6 +43,9 @@ class _Crash(Fault):
             default=None,
         ),
     )
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset({"cut"} if self.values["heal-after"] is None else {"cut", "short-orphans"})
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         healed = self.values["heal-after"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from harness.errors import Refused
 from harness.faults.base import Claim, Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.parse import choice
@@ -34,6 +34,9 @@ class CutLink(Fault):
         super().__init__(**options)
         if self.values["where"] != "router" and self.values["direction"] != "both":
             raise Refused("--direction: only a cut in the router has one; leave it out, or leave out --where")
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset({"cut" if self.values["where"] == "router" else "places"})
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         toward = {"both": ("client", "server"), "to-client": ("client",), "to-server": ("server",)}[

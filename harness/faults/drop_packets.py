@@ -1,7 +1,7 @@
 """Some packets vanish in the router, at random and in both directions: when does loss look like death?"""
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.parse import percentage
@@ -21,6 +21,9 @@ class DropPackets(Fault):
             default=50.0,
         ),
     )
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset({"lossy"})
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         if self.values["percent"] == 100:

@@ -8,7 +8,7 @@ tcp_timeout_established). The clock starts when the mapping has expired. After t
 from typing import Any
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Lab, Mark
+from harness.labs.protocols import Ability, Lab, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.parse import choice, whole_seconds
@@ -42,6 +42,9 @@ class ExpireNat(Fault):
         timeout: int = self.values["nat-timeout"]
         return timeout
 
+    def needs(self) -> frozenset[Ability]:
+        return frozenset({"nat"})
+
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         if self.values["on-expiry"] == "reset":
             return Effect(to_peer="reset", to_survivor="drop")
@@ -52,7 +55,7 @@ class ExpireNat(Fault):
 
     async def await_moment(self, scene: Scene) -> None:
         """Wait until the mapping has expired; where probes renew it, until it would have expired without them."""
-        self._due = scene.last_passed() + self.forgets_after_s
+        self._due = await scene.last_passed() + self.forgets_after_s
         await scene.until(self._due)
 
     async def inject(self, scene: Scene) -> Mark:

@@ -6,7 +6,7 @@ in which nothing was *accepted*, so it kills connections to slow readers (RFC 54
 """
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.sides import Side
 from harness.spec.trial import Traffic
@@ -18,6 +18,9 @@ class FillWindow(Fault):
     claim = "healthy"
     closes_window = True
     traffics = ("idle",)
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset()
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         return Effect(peer="full")

@@ -6,7 +6,7 @@ Only what needs an answer from the program itself can tell: a read deadline or a
 from typing import ClassVar
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.sides import Side
 from harness.spec.trial import Traffic
@@ -15,6 +15,9 @@ from harness.spec.trial import Traffic
 class _Freeze(Fault):
     claim = "hung"
     own_process = True
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset()
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         return Effect(peer="hung")

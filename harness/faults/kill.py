@@ -5,7 +5,7 @@ was unread, and the survivor knows within a millisecond. This is *not* a half-op
 from typing import ClassVar
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.sides import Side
 from harness.spec.trial import Traffic
@@ -14,6 +14,9 @@ from harness.spec.trial import Traffic
 class _Kill(Fault):
     claim = "closed"
     own_process = True
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset()
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         return Effect(peer="rst" if traffic == "blocked" else "fin")

@@ -1,7 +1,7 @@
 """Control: nothing happens. Whatever fires on this connection is a mistake of the settings."""
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.sides import Side
 from harness.spec.trial import Traffic
@@ -11,6 +11,9 @@ class NoFault(Fault):
     name = "no-fault"
     help = "Control: nothing happens; do these settings leave a healthy connection alone?"
     claim = "healthy"
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset()
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         return Effect(peer="full" if traffic == "blocked" else "serves")

@@ -7,7 +7,7 @@ Its socket is closed under TCP_REPAIR, which takes it away without FIN or RST: t
 from typing import ClassVar
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.sides import Side
 from harness.spec.trial import Traffic
@@ -15,6 +15,9 @@ from harness.spec.trial import Traffic
 
 class _Reboot(Fault):
     claim = "vanished"
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset()
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         return Effect(peer="gone")

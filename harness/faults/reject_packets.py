@@ -5,7 +5,7 @@ connection dies, and each one reverts a step of the back-off (RFC 6069), so only
 """
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.parse import choice
@@ -24,6 +24,9 @@ class RejectPackets(Fault):
             default="host",
         ),
     )
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset({"reject"})
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         return Effect(to_peer="reject", to_survivor="drop", icmp=self.values["icmp"])

@@ -4,7 +4,7 @@ A PMTU black hole (RFC 2923): keepalive probes are answered for ever, heartbeats
 """
 
 from harness.faults.base import Fault, Scene
-from harness.labs.protocols import Mark
+from harness.labs.protocols import Ability, Mark
 from harness.predict.situation import Effect
 from harness.spec.options import Option
 from harness.spec.parse import whole
@@ -25,6 +25,9 @@ class ShrinkMtu(Fault):
             default=1280,
         ),
     )
+
+    def needs(self) -> frozenset[Ability]:
+        return frozenset({"mtu"})
 
     def effect(self, traffic: Traffic, survivor: Side) -> Effect:
         return Effect(to_peer="big-drop")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.labs.fake_line import Line
-from harness.labs.protocols import Flow, Lab, Mark, OnExpiry, SocketSeen, Unreachable
+from harness.labs.protocols import Ability, Flow, Lab, Mark, OnExpiry, SocketSeen, Unreachable
+from harness.predict.situation import Kernel
 from harness.spec.sides import SIDES, Side, other
 
 _TCP = {"rto_s": 0.204, "srtt_s": 0.0001}
@@ -105,6 +106,9 @@ class FakeHost:
             self.sysctls[name] = value
         return self.sysctls[name]
 
+    async def restore(self, name: str) -> None:
+        self.sysctls[name] = _SYSCTLS[name]
+
     async def answer(self, endpoint: FakeEndpoint, do: str, *, conn: str, **arguments: Any) -> dict[str, Any]:
         """Return what an endpoint answers to ``do``; a question that needs no more is answered with when."""
         if do in ("listen", "bind"):
@@ -176,15 +180,22 @@ class FakePath:
 
 
 class FakeLab:
-    """client - path - server, all scripted. ``lost``: how many packets the capture says that it lost."""
+    """client - path - server, all scripted. ``lost``: how many packets the capture says that it lost.
+
+    ``related``: how often the clocks were related; ``moved``: by how much they moved since, in seconds.
+    """
 
     kind = "fake"
+    offers: frozenset[Ability] = frozenset({"cut", "lossy", "reject", "mtu", "nat", "places", "short-orphans"})
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: Kernel | None = None) -> None:
+        self.kernel = kernel or Kernel()
         self.client, self.server = FakeHost(self, "client"), FakeHost(self, "server")
         self.path = FakePath(self)
         self.lost = 0
         self.closed = False
+        self.related = 0
+        self.moved = 0.0
         self._ports: dict[str, dict[Side, int]] = {}
         self._lines: dict[Flow, Line] = {}
         self._free_ports = itertools.count(40_000)
@@ -202,10 +213,19 @@ class FakeLab:
 
     # -- the protocol ----------------------------------------------------------------------------------------------
 
-    def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def relate(self) -> None:
+        self.related += 1
+
+    def moved_s(self) -> float:
+        return self.moved
+
+    async def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
         self.line(flow).listener = call
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """Nothing waits: every packet was handed over as it was sent."""
 
     def lost_packets(self) -> int:
@@ -213,6 +233,9 @@ class FakeLab:
 
     def describe(self) -> dict[str, Any]:
         return {"kind": self.kind, "kernel": "6.18", "hz": 250, "hosts": {}}
+
+    async def machine(self) -> dict[str, Any]:
+        return {}
 
     async def close(self) -> None:
         self.closed = True

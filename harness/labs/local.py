@@ -17,7 +17,7 @@ import netns.filter
 from harness.endpoints import bundle
 from harness.errors import Unavailable
 from harness.labs.agent import Agent, AgentEndpoint
-from harness.labs.protocols import Flow, Mark, OnExpiry, SocketSeen, Unreachable
+from harness.labs.protocols import Ability, Flow, Mark, OnExpiry, SocketSeen, Unreachable
 from harness.observe import machine
 from harness.observe.capture import Capture
 from harness.observe.packets import Packet
@@ -50,6 +50,7 @@ class NetnsHost:
         self.name = host.name
         self._lab, self._host, self._agent, self._process = lab, host, agent, process
         self._python = ""
+        self._before: dict[str, str] = {}
 
     def address(self, ipv: int) -> str:
         return self._host.addresses[ipv]
@@ -84,12 +85,17 @@ class NetnsHost:
     async def sysctl(self, name: str, value: int | None = None, missing: int | None = None) -> int:
         try:
             if value is not None:
+                self._before.setdefault(name, await self._lab.call(self._host.get_sysctl, name))
                 await self._lab.call(self._host.set_sysctl, name, value)
             return int(await self._lab.call(self._host.get_sysctl, name))
         except FileNotFoundError:
             if missing is None:
                 raise Unavailable(f"this kernel has no sysctl {name}") from None
             return missing
+
+    async def restore(self, name: str) -> None:
+        if name in self._before:
+            await self._lab.call(self._host.set_sysctl, name, self._before.pop(name))
 
     async def started(self) -> None:
         """Wait until the agent runs."""
@@ -165,12 +171,13 @@ class NetnsLab:
     """client - router - server in namespaces. Made by ``build``; close it."""
 
     kind = "netns"
+    offers: frozenset[Ability] = frozenset({"cut", "lossy", "reject", "mtu", "nat", "places", "short-orphans"})
     client: NetnsHost
     server: NetnsHost
     path: NetnsPath
 
     def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
         self._thread = ThreadPoolExecutor(1, "lab")
         self._listeners: dict[FlowKey, Callable[[Packet], None]] = {}
         # Told of every packet, whatever its flow: for those who open more connections than they can name beforehand.
@@ -235,7 +242,16 @@ class NetnsLab:
         except LabError as error:
             raise Unavailable(str(error)) from None
 
-    def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def relate(self) -> None:
+        """All hosts live by this machine's clock."""
+
+    def moved_s(self) -> float:
+        return 0.0
+
+    async def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
         key = FlowKey(flow.client_port, flow.server_port, flow.ipv)
         if call is None:
             self._listeners.pop(key, None)
@@ -249,7 +265,7 @@ class NetnsLab:
         if listener is not None:
             listener(packet)
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         assert self._capture is not None
         self._capture.drain()
 
@@ -259,7 +275,10 @@ class NetnsLab:
 
     def describe(self) -> dict[str, Any]:
         hosts = {host.name: host.describe() for host in self._hosts}
-        return {"kind": self.kind, "kernel": self._kernel.version, "hz": self._kernel.hz, "hosts": hosts}
+        return {"kind": self.kind, "kernel": self.kernel.version, "hz": self.kernel.hz, "hosts": hosts}
+
+    async def machine(self) -> dict[str, Any]:
+        return {"lab_sysctls": await self.call(self.client.sysctls)}
 
     async def close(self) -> None:
         """Take everything down. What the agents had started ends with them."""

@@ -1,6 +1,8 @@
 """What an experiment asks of a lab. A lab of namespaces and a lab of machines answer alike.
 
-Instants are CLOCK_MONOTONIC nanoseconds of the host that did the thing.
+Instants are nanoseconds of the lab's clock, which is the CLOCK_MONOTONIC of the survivor's host: its kernel's timers
+and its program's stamps need no translation. What another host stamped is told in that clock, and a bracket stamped
+there is widened by the error of the translation.
 """
 
 from collections.abc import Callable
@@ -8,10 +10,13 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from harness.predict.situation import Kernel
 from harness.spec.sides import Side
 
 OnExpiry = Literal["silent", "reset"]
 Unreachable = Literal["host", "net", "admin"]
+# What a fault needs of a lab, beyond processes and connections: see Lab.offers.
+Ability = Literal["cut", "lossy", "reject", "mtu", "nat", "places", "short-orphans", "power"]
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +99,14 @@ class Host(Protocol):
         ...
 
     async def sysctl(self, name: str, value: int | None = None, missing: int | None = None) -> int:
-        """Return the sysctl, after setting it where ``value`` is given; ``missing`` where this kernel has none."""
+        """Return the sysctl, after setting it where ``value`` is given; ``missing`` where this kernel has none.
+
+        What was set is set back when the lab is closed, or by ``restore``.
+        """
+        ...
+
+    async def restore(self, name: str) -> None:
+        """Set a sysctl back to what it was before the lab; nothing happens where it was never set."""
         ...
 
 
@@ -141,11 +153,33 @@ class Lab(Protocol):
     @property
     def path(self) -> Path: ...
 
-    def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
-        """Have ``call`` told of every packet of ``flow`` that the router sees; None ends it."""
+    @property
+    def kernel(self) -> Kernel:
+        """The survivor's kernel."""
         ...
 
-    def drain(self) -> None:
+    @property
+    def offers(self) -> frozenset[Ability]:
+        """What can be done here: a fault that needs more cannot be had."""
+        ...
+
+    def now(self) -> float:
+        """Return the lab's clock in seconds."""
+        ...
+
+    async def relate(self) -> None:
+        """Measure how the clocks of the hosts stand to each other; before and after each trial."""
+        ...
+
+    def moved_s(self) -> float:
+        """Return by how much the clocks moved against each other beyond the error that instants were widened by."""
+        ...
+
+    async def on_packets(self, flow: Flow, call: Callable[[Any], None] | None) -> None:
+        """Have ``call`` told of every packet of ``flow`` that is seen between the hosts; None ends it."""
+        ...
+
+    async def drain(self) -> None:
         """Take in every packet captured so far."""
         ...
 
@@ -153,6 +187,12 @@ class Lab(Protocol):
         """Return how many packets the capture had no room for: it can prove nothing about those."""
         ...
 
-    def describe(self) -> dict[str, Any]: ...
+    def describe(self) -> dict[str, Any]:
+        """Return what a record says of the lab."""
+        ...
+
+    async def machine(self) -> dict[str, Any]:
+        """Return what a run's metadata say of the hosts, beside the machine that the program runs on."""
+        ...
 
     async def close(self) -> None: ...

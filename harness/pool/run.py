@@ -9,6 +9,7 @@ from rich.markup import escape
 from harness.events import Tell, Teller
 from harness.labs.local import NetnsLab, go_private
 from harness.observe import machine
+from harness.observe.kernel import this_kernel
 from harness.pool import count, record, schedule, trouble
 from harness.pool.fins import Fins
 from harness.pool.options import Asked
@@ -17,7 +18,7 @@ from harness.pool.room import Room
 from harness.pool.strategies import STRATEGIES
 from harness.predict.situation import Kernel
 from harness.report import pool as report
-from harness.runner import INTERRUPTED, NOT_AS_PREDICTED, Wanted, in_loop, print_record, this_kernel
+from harness.runner import INTERRUPTED, NOT_AS_PREDICTED, Wanted, in_loop, print_record
 from harness.store.run import Run
 
 # How much longer than planned a run may take, at most: every request may have to wait for its deadline.
@@ -53,7 +54,7 @@ async def _all(
         await trouble.prepare(lab, asked)
         rooms = [Room(lab, asked, STRATEGIES[name], fins, tell) for name in asked.strategies]
         await _run_rooms(lab, asked, rooms, tell)
-        lab.drain()
+        await lab.drain()
         tell("ends", **fins.kept())
         for each in _records(asked, rooms, lab):
             records.append(each)

@@ -5,6 +5,7 @@ elsewhere only what happened is printed. The countdown is drawn by a thread of i
 """
 
 import time
+from collections.abc import Callable
 from textwrap import wrap
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +28,7 @@ _MOST_SEGMENTS = 200  # a stream in trouble sends thousands; all are in events.j
 
 
 class Terminal:
-    """A listener for the engine's events. Use it in a ``with`` around the run."""
+    """A listener for the engine's events. Use it in a ``with`` around the run. ``now``: the clock of their instants."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -37,6 +38,7 @@ class Terminal:
         self._names = Names()
         self._doing = "building the lab"
         self._ends_at: float | None = None
+        self.now: Callable[[], float] = time.monotonic
         self._live = Live(
             console=console,
             get_renderable=self._countdown,
@@ -115,7 +117,7 @@ class Terminal:
     def _countdown(self) -> Text:
         if self._fault_at is None:
             return Text(f"              {self._doing} ...", style="dim")
-        gone = time.monotonic() - self._fault_at
+        gone = self.now() - self._fault_at
         text = f"{gone:>10.1f} s  "
         following = next((step for step in self._coming if step.at_s > gone), None)
         if following is not None:
@@ -124,5 +126,5 @@ class Terminal:
         if end is not None and end is not following and end.at_s > gone:
             text += f"; {end.what} in {format_duration(end.at_s - gone)}"
         elif following is None and self._ends_at is not None:
-            text += f"watching for another {format_duration(max(0.0, self._ends_at - time.monotonic()))}"
+            text += f"watching for another {format_duration(max(0.0, self._ends_at - self.now()))}"
         return Text(text, style="dim")

@@ -14,6 +14,7 @@ from harness.spec.sides import SIDES, Side, other
 from harness.spec.trial import Trial
 
 _numbers = itertools.count()
+_RETRIES2 = "net.ipv4.tcp_retries2"
 _SOCKET_OPTIONS = ("idle_s", "interval_s", "count", "user_timeout_ms", "rto_max_ms", "syn_count")
 
 
@@ -38,6 +39,7 @@ async def open_stage(lab: Lab, trial: Trial, fault: Fault, tell: Tell) -> Stage:
     )
     flow = Flow(ipv=trial.ipv, client_port=bound["port"], server_port=listening["port"])
     stage = Stage(lab, trial, fault, flow, ends, tell)
+    await stage.watch()
     if trial.traffic != "connect":
         await _establish(stage, ends, address)
         await _set_up_survivor(stage)
@@ -86,7 +88,7 @@ async def in_force(stage: Stage, read_back: dict[str, Any]) -> Settings:
             deadline_by=asked.deadline_by,
             heartbeat_s=asked.heartbeat_s,
             heartbeat_misses=asked.heartbeat_misses,
-            retries2=await host.sysctl("net.ipv4.tcp_retries2"),
+            retries2=await host.sysctl(_RETRIES2),
             syn_linear=await host.sysctl("net.ipv4.tcp_syn_linear_timeouts", missing=0),
         ),
         **known,
@@ -95,8 +97,10 @@ async def in_force(stage: Stage, read_back: dict[str, Any]) -> Settings:
 
 async def _set_retries(survivor: End, asked: Asked) -> None:
     """tcp_retries2 belongs to the network namespace: what an earlier trial set must not stay."""
-    default = Settings().retries2
-    await survivor.host.sysctl("net.ipv4.tcp_retries2", default if asked.retries2 is None else asked.retries2)
+    if asked.retries2 is None:
+        await survivor.host.restore(_RETRIES2)
+    else:
+        await survivor.host.sysctl(_RETRIES2, asked.retries2)
 
 
 def _options(asked: Asked) -> dict[str, int]:

@@ -4,7 +4,6 @@ Instants are CLOCK_MONOTONIC seconds.
 """
 
 import asyncio
-import time
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any
@@ -38,7 +37,10 @@ class Stage:
         self.changed = asyncio.Event()  # a packet was seen or an event heard: look again
         for end in ends.values():
             end.endpoint.listen_to(end.conn, partial(self._hear, end))
-        lab.on_packets(flow, self._see)
+
+    async def watch(self) -> None:
+        """See every packet of the connection from now on."""
+        await self.lab.on_packets(self.flow, self._see)
 
     def _hear(self, end: End, event: dict[str, Any]) -> None:
         end.heard.append(event)
@@ -69,12 +71,12 @@ class Stage:
         await self.changed.wait()
         self.changed.clear()
 
-    def last_passed(self) -> float:
-        self.lab.drain()
+    async def last_passed(self) -> float:
+        await self.lab.drain()
         return max(s.left_at for s in self.trace.segments if s.left_at is not None)
 
     async def until(self, instant: float) -> None:
-        while (left := instant - time.monotonic()) > 0:
+        while (left := instant - self.lab.now()) > 0:
             await asyncio.sleep(left)
 
     async def window_closed(self) -> float:
@@ -93,7 +95,7 @@ class Stage:
 
     async def close(self) -> None:
         """End what is still being done, and listen to no more packets."""
-        self.lab.on_packets(self.flow, None)
+        await self.lab.on_packets(self.flow, None)
         for work in self._work:
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)

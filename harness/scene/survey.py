@@ -12,7 +12,7 @@ from harness.labs.protocols import Mark, SocketSeen
 from harness.observe.naming import Names, notable
 from harness.observe.segments import Role
 from harness.predict.path import NEVER_OUT
-from harness.predict.situation import Effect, Kernel, Situation, Step
+from harness.predict.situation import Effect, Situation, Step
 from harness.scene.stage import Stage
 
 # What the kernel's timers send, and how much of it is looked at.
@@ -60,15 +60,15 @@ async def at_fault(stage: Stage) -> dict[str, Any]:
     }
 
 
-async def situation(stage: Stage, kernel: Kernel, mark: Mark, known: dict[str, Any]) -> Situation:
+async def situation(stage: Stage, mark: Mark, known: dict[str, Any]) -> Situation:
     """Return what the predictor needs, from what is known by now; it is asked again when the trial is over."""
     state = {} if stage.survivor_gone else await stage.survivor.ask("state")
-    stage.lab.drain()
+    await stage.lab.drain()
     at = mark.at_s
     trace, side = stage.trace, stage.survivor.side
     unacked = _unacked(stage, mark)
     return Situation(
-        kernel=kernel,
+        kernel=stage.lab.kernel,
         settings=stage.settings,
         traffic=stage.trial.traffic,
         effect=_effect(stage, mark),
@@ -140,7 +140,7 @@ async def evidence(
 
     ``survivor`` and ``mapping`` were looked up right after the fault.
     """
-    stage.lab.drain()
+    await stage.lab.drain()
     trace, side, after = stage.trace, stage.survivor.side, mark.after / 1e9
     heard = trace.to(side, after, until)
     said = [s for s in trace.segments if s.sender == side and after < s.at <= until]

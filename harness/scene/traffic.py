@@ -33,9 +33,9 @@ async def keep_quiet(stage: Stage) -> None:
         await asyncio.sleep(quiet)
         return
     for _ in range(10):  # a delayed acknowledgment may begin the silence anew; it does so once
-        due = stage.last_passed() + quiet
+        due = await stage.last_passed() + quiet
         await stage.until(due)
-        if stage.last_passed() + quiet <= due:
+        if await stage.last_passed() + quiet <= due:
             return
 
 

@@ -7,7 +7,6 @@ have fired would have fired by now.
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 
 import msgspec
@@ -79,10 +78,10 @@ async def watch(stage: Stage, mark: Mark, until: float, wanted: Prediction) -> W
                 break
             if healing is not None and healing.done():
                 watched.healed = healing.result()
-                watched.recovered_at = _heard_again(stage, watched.healed)
+                watched.recovered_at = await _heard_again(stage, watched.healed)
                 watched.flowed_at = _flows_again(stage, watched.healed)
                 if watched.recovered_at is not None and wanted.verdict == "survived":
-                    watched.until = time.monotonic()
+                    watched.until = stage.lab.now()
                     break
             if not await _something_new(stage, until, healing):
                 break
@@ -98,7 +97,7 @@ async def watch(stage: Stage, mark: Mark, until: float, wanted: Prediction) -> W
 
 async def _something_new(stage: Stage, until: float, healing: "asyncio.Task[Mark] | None") -> bool:
     """Wait for a packet, an event or the healing; return False where ``until`` came first."""
-    left = until - time.monotonic()
+    left = until - stage.lab.now()
     if left <= 0:
         return False
     look = asyncio.create_task(stage.look_again())
@@ -140,7 +139,7 @@ def _flows_again(stage: Stage, healed: Mark) -> float | None:
     return next((s.left_at for s in sent if s.left_at is not None), None)
 
 
-def _heard_again(stage: Stage, healed: Mark) -> float | None:
-    stage.lab.drain()
+async def _heard_again(stage: Stage, healed: Mark) -> float | None:
+    await stage.lab.drain()
     heard = stage.trace.to(stage.survivor.side, healed.before / 1e9)
     return next((s.left_at for s in heard if s.role not in ("icmp", "rst", "fin")), None)

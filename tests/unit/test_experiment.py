@@ -38,7 +38,7 @@ def trial(fault="crash-client", **fields):
 def run(asked, act=None, lab=None):
     lab = lab or FakeLab()
     script = Script(lab, act)
-    record = asyncio.run(asyncio.wait_for(run_trial(lab, KERNEL, asked, script), 5))
+    record = asyncio.run(asyncio.wait_for(run_trial(lab, asked, script), 5))
     return record, lab, script
 
 
@@ -152,7 +152,7 @@ def test_an_interrupted_trial_heals_and_takes_its_connection_away():
     async def interrupted():
         running = asyncio.current_task()
         script = Script(lab, lambda *_: running.cancel())
-        await run_trial(lab, KERNEL, trial("freeze-client"), script)
+        await run_trial(lab, trial("freeze-client"), script)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(interrupted())

@@ -1,0 +1,62 @@
+"""Where trials run: a place builds a lab for trials that can share one. The namespaces of this machine are one."""
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from harness.errors import Unavailable
+from harness.faults import all_faults
+from harness.labs.local import NetnsLab, go_private
+from harness.labs.protocols import Ability, Lab
+from harness.observe.kernel import this_kernel
+from harness.spec.trial import Trial
+
+_WITHOUT: dict[Ability, str] = {
+    "cut": "packets cannot be cut off",
+    "lossy": "a share of the packets cannot be dropped",
+    "reject": "nothing between the hosts can answer with ICMP",
+    "mtu": "the path's MTU cannot be changed",
+    "nat": "no NAT is between the hosts",
+    "places": "faults on the survivor's own host, a link or the next hop are not put there",
+    "short-orphans": "a dead process's kernel keeps its connection for minutes (tcp_orphan_retries)",
+    "power": "its power cannot be cut: no power_off command is given",
+}
+
+
+class Place(Protocol):
+    """Enter it before the program starts any thread; then build labs."""
+
+    def enter(self) -> None:
+        """Make this process ready. Raises Unavailable."""
+        ...
+
+    def apart(self, trial: Trial) -> Hashable:
+        """Return what trials must have in common here to share a lab."""
+        ...
+
+    async def build(self, trials: Sequence[Trial], keep: Path | None) -> Lab:
+        """Build a lab for these trials; their packets are kept in the file ``keep``. Raises Unavailable."""
+        ...
+
+
+class Namespaces:
+    """This machine's own namespaces."""
+
+    def enter(self) -> None:
+        # Before the namespaces: /proc/timer_list is for the machine's own root only.
+        self._kernel = this_kernel()
+        go_private()
+
+    def apart(self, trial: Trial) -> Hashable:
+        return None
+
+    async def build(self, trials: Sequence[Trial], keep: Path | None) -> Lab:
+        return can(await NetnsLab.build(self._kernel, keep), trials)
+
+
+def can(lab: Lab, trials: Sequence[Trial]) -> Lab:
+    """Return ``lab``, if it can do all that the trials need. Raises Unavailable."""
+    for trial in trials:
+        for missing in sorted(all_faults()[trial.fault](**trial.options).needs() - lab.offers):
+            raise Unavailable(f"{trial.fault} cannot be had here: {_WITHOUT[missing]}")
+    return lab
