@@ -60,7 +60,12 @@ class Proof(msgspec.Struct, kw_only=True):
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """One trial, whole. ``seen``: the packets after the fault that matter, to be held against prediction.steps."""
+    """One trial, whole. ``seen``: the packets after the fault that matter, to be held against prediction.steps.
+
+    ``cell``: the text that all repeats share (spec/cell.py). ``attempt``: 0, and one more each time that the trial was
+    run again. ``late_s``: how long after the kernel's instant, or the program's own deadline, the program's stamp came,
+    where that can be known. ``flagged``: why this attempt does not count; it stays and is not averaged in.
+    """
 
     experiment: str
     trial: int
@@ -77,4 +82,8 @@ class Record(msgspec.Struct, kw_only=True):
     seen: list[Step] = []
     why: str = ""
     warnings: list[str] = []
+    cell: str = ""
+    attempt: int = 0
+    late_s: float | None = None
+    flagged: str | None = None
     schema: int = SCHEMA
