@@ -11,6 +11,8 @@ from harness.endpoints import bundle, wire
 from harness.errors import HalfopenError, Refused, Unavailable
 
 _ANSWER_WITHIN_S = 10.0
+# How the agent's first line begins. A login shell's profile may print before it, and not even end its line.
+_READY = b'{"from":"agent","event":"ready"'
 
 Event = dict[str, Any]
 
@@ -50,8 +52,9 @@ class Agent:
     Wait for ``started`` before the first question: what is sent sooner is swallowed with the program's text.
     """
 
-    def __init__(self, host: str, source: int, sink: int) -> None:
+    def __init__(self, host: str, source: int, sink: int, patience_s: float = _ANSWER_WITHIN_S) -> None:
         self._host = host
+        self._patience_s = patience_s
         self._source, self._sink = source, sink
         self._lines = wire.Lines()
         self._ids = itertools.count(1)
@@ -68,10 +71,10 @@ class Agent:
     async def started(self) -> Event:
         """Wait until the agent runs; return what it says of itself. Raises Unavailable where it does not come up."""
         try:
-            async with asyncio.timeout(_ANSWER_WITHIN_S):
+            async with asyncio.timeout(self._patience_s):
                 return await asyncio.shield(self._ready)
         except TimeoutError:
-            raise Unavailable(f"{self._host}: the agent did not start within {_ANSWER_WITHIN_S:g} s") from None
+            raise Unavailable(f"{self._host}: the agent did not start within {self._patience_s:g} s") from None
 
     async def endpoint(self, name: str) -> AgentEndpoint:
         known = self._endpoints.get(name)
@@ -121,7 +124,22 @@ class Agent:
             self._ended()
             return
         for line in self._lines.feed(data):
-            self._hear(wire.unpack(line))
+            message = self._understood(line)
+            if message is not None:
+                self._hear(message)
+
+    def _understood(self, line: bytes) -> Event | None:
+        """Return the agent's message; None for what is not its own."""
+        if not self._ready.done():
+            start = line.find(_READY)
+            if start < 0:
+                return None
+            line = line[start:]
+        try:
+            message = wire.unpack(line)
+        except ValueError:
+            return None
+        return message if isinstance(message, dict) else None
 
     def _hear(self, message: Event) -> None:
         if "id" in message:

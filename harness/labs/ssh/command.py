@@ -1,0 +1,53 @@
+"""The command that becomes the agent, and in words why it did not.
+
+One line without a newline or a single quote in it, so that every login shell (sh, bash, zsh, fish, csh) takes it alike.
+"""
+
+import json
+import re
+import shlex
+from typing import NamedTuple
+
+from harness.endpoints import bundle
+
+PATIENCE_S = 30.0  # for a slow profile, a slow sudo
+_OLDEST = (3, 8)
+_OURS = "halfopen: "
+_CHECK = f"""
+import sys
+if sys.version_info < {_OLDEST}:
+    sys.exit("{_OURS}it has Python %d.%d; Python {_OLDEST[0]}.{_OLDEST[1]} or later is needed" % sys.version_info[:2])
+"""
+_NO_PYTHON = re.compile(
+    r"python3\b.*(not found|no such file|unknown command)|unknown command:? .?python3", re.IGNORECASE
+)
+
+
+class Ended(NamedTuple):
+    """How a command ended: its exit status (-1: it was not told), and the last line that it wrote to standard error."""
+
+    status: int
+    last_words: str
+
+
+def agent_command(become: str) -> str:
+    """Return what a host is asked to run."""
+    *options, program = bundle.COMMAND
+    text = json.dumps(_CHECK + program).replace("'", "\\u0027")
+    words = ["python3", *options, shlex.quote(f"exec({text})")]
+    return " ".join([become, *words] if become else words)
+
+
+def why_not(ended: Ended, become: str) -> str:
+    """Return why no agent runs: what is missing on the host, and how to get it."""
+    last = ended.last_words
+    if last.startswith(_OURS):
+        return last.removeprefix(_OURS)
+    if _NO_PYTHON.search(last) or (ended.status == 127 and not become):
+        return "it has no python3 in its PATH; Python 3.8 or later is needed there, and nothing else"
+    if "ModuleNotFoundError" in last or "No module named" in last:
+        return f"its python3 is not whole ({last}); install python3, not python3-minimal"
+    told = f"{last} (exit status {ended.status})" if last else f"exit status {ended.status}, without a word"
+    if become and (last.startswith(f"{become.split()[0]}:") or become.split()[0] in last):
+        return f"it does not let its user become root by {become!r}: {told}; let it do so without a password"
+    return f"the agent did not start: {told}"
