@@ -52,9 +52,9 @@ class Agent:
     Wait for ``started`` before the first question: what is sent sooner is swallowed with the program's text.
     """
 
-    def __init__(self, host: str, source: int, sink: int, patience_s: float = _ANSWER_WITHIN_S) -> None:
+    def __init__(self, host: str, source: int, sink: int, patience_s: float | None = None) -> None:
         self._host = host
-        self._patience_s = patience_s
+        self._patience_s = patience_s or _ANSWER_WITHIN_S
         self._source, self._sink = source, sink
         self._lines = wire.Lines()
         self._ids = itertools.count(1)
