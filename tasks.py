@@ -9,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
-from harness.commands import endings, experiments, tools
+from harness.commands import endings, experiments, hosts, tools
 from harness.endings import all_endings
 from harness.endings.base import Script
 from harness.faults import all_faults
@@ -78,6 +78,14 @@ def _program(name: str, help: str) -> "Task[Any]":
     return _command(name, body, tools.options_of_program(name))
 
 
+def _hosts() -> "Task[Any]":
+    def body(context: Context, **typed: Any) -> None:
+        """Which of the machines in a file of hosts can run experiments, and what the others lack."""
+        _end(hosts.hosts(typed))
+
+    return _command("hosts", body, hosts.OPTIONS)
+
+
 def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str) -> "Task[Any]":
     """Give ``body`` the options as its parameters, which is where invoke looks for flags."""
     plain, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
@@ -104,5 +112,6 @@ ns = Collection(
     _program("client", "For the other: reads, writes or asks you, and says in words how the connection ended."),
     _detectors(),
     _stale_pool(),
+    _hosts(),
     doctor,
 )

@@ -8,7 +8,7 @@ import errno
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
@@ -20,8 +20,16 @@ from netns.netlink import Netlink, NetlinkRefusal, Request, encode
 Message = tuple[Any, int, int]
 Expression = dict[str, Any]
 
-# One table for IPv4 and IPv6 alike.
-TABLE = "faults"
+
+class Table(NamedTuple):
+    """A table's name, and the family of packets that it meets: NFPROTO_INET is IPv4 and IPv6 alike."""
+
+    name: str
+    family: int = pr.NFPROTO_INET
+
+
+# Of a lab's router, which has no other.
+FAULTS = Table("faults")
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _SUBSYSTEM = NFNL_SUBSYS_NFTABLES << 8
 _CREATE = NLM_F_ACK | NLM_F_CREATE
@@ -29,6 +37,8 @@ GET_TABLE = _SUBSYSTEM | pr.NFT_MSG_GETTABLE
 
 # Where packets are met (enum nf_inet_hooks) and in which order (enum nf_ip_hook_priorities).
 LOCAL_IN, FORWARD, LOCAL_OUT, POST_ROUTING = 1, 2, 3, 4
+# Of a device (enum nf_dev_hooks; egress since Linux 5.16).
+INGRESS, EGRESS = 0, 1
 FILTER_PRIORITY, SOURCE_NAT_PRIORITY = 0, 100
 
 REGISTER = pr.Regs.NFT_REG32_00
@@ -64,39 +74,55 @@ def missing(refusal: NetlinkRefusal, what: str, modules: str) -> LabError:
     return LabError(f"{what} needs kernel modules that are not there: as root, 'modprobe -a {modules}' ({refusal})")
 
 
-def new_table() -> Message:
-    return _message(pr.nft_table_msg, pr.NFT_MSG_NEWTABLE, _CREATE, NFTA_TABLE_NAME=TABLE)
+def new_table(table: Table = FAULTS) -> Message:
+    return _message(table, pr.nft_table_msg, pr.NFT_MSG_NEWTABLE, _CREATE, NFTA_TABLE_NAME=table.name)
 
 
-def delete_table() -> Message:
-    return _message(pr.nft_table_msg, pr.NFT_MSG_DELTABLE, NLM_F_ACK, NFTA_TABLE_NAME=TABLE)
+def delete_table(table: Table = FAULTS) -> Message:
+    return _message(table, pr.nft_table_msg, pr.NFT_MSG_DELTABLE, NLM_F_ACK, NFTA_TABLE_NAME=table.name)
 
 
-def new_chain(name: str, hook: int, priority: int = FILTER_PRIORITY, kind: str = "filter") -> Message:
-    """A base chain: every packet that comes by ``hook`` passes through it, and goes on unless a rule says otherwise."""
-    attributes = [("NFTA_HOOK_HOOKNUM", hook), ("NFTA_HOOK_PRIORITY", priority)]
+def new_chain(
+    name: str,
+    hook: int,
+    priority: int = FILTER_PRIORITY,
+    kind: str = "filter",
+    table: Table = FAULTS,
+    device: str | None = None,
+) -> Message:
+    """A base chain: every packet that comes by ``hook`` passes through it, and goes on unless a rule says otherwise.
+
+    ``device``: for a table of the family netdev, whose hooks are a device's.
+    """
+    attributes: list[tuple[str, Any]] = [("NFTA_HOOK_HOOKNUM", hook), ("NFTA_HOOK_PRIORITY", priority)]
+    if device is not None:
+        attributes.append(("NFTA_HOOK_DEV", device))
     return _message(
+        table,
         pr.nft_chain_msg,
         pr.NFT_MSG_NEWCHAIN,
         _CREATE,
-        NFTA_CHAIN_TABLE=TABLE,
+        NFTA_CHAIN_TABLE=table.name,
         NFTA_CHAIN_NAME=name,
         NFTA_CHAIN_HOOK={"attrs": attributes},
         NFTA_CHAIN_TYPE=kind,
     )
 
 
-def delete_chain(name: str) -> Message:
-    return _message(pr.nft_chain_msg, pr.NFT_MSG_DELCHAIN, NLM_F_ACK, NFTA_CHAIN_TABLE=TABLE, NFTA_CHAIN_NAME=name)
+def delete_chain(name: str, table: Table = FAULTS) -> Message:
+    return _message(
+        table, pr.nft_chain_msg, pr.NFT_MSG_DELCHAIN, NLM_F_ACK, NFTA_CHAIN_TABLE=table.name, NFTA_CHAIN_NAME=name
+    )
 
 
-def new_set(name: str, number: int, key_length: int) -> Message:
+def new_set(name: str, number: int, key_length: int, table: Table = FAULTS) -> Message:
     """A set of keys of ``key_length`` bytes. ``number``: for reference from within the same batch."""
     return _message(
+        table,
         pr.nft_set_msg,
         pr.NFT_MSG_NEWSET,
         _CREATE,
-        NFTA_SET_TABLE=TABLE,
+        NFTA_SET_TABLE=table.name,
         NFTA_SET_NAME=name,
         NFTA_SET_FLAGS=(),
         NFTA_SET_KEY_TYPE=pr.DATA_TYPE_INTEGER,
@@ -105,35 +131,38 @@ def new_set(name: str, number: int, key_length: int) -> Message:
     )
 
 
-def add_elements(name: str, keys: Sequence[bytes]) -> Message:
-    return _elements(pr.NFT_MSG_NEWSETELEM, _CREATE, name, keys)
+def add_elements(name: str, keys: Sequence[bytes], table: Table = FAULTS) -> Message:
+    return _elements(pr.NFT_MSG_NEWSETELEM, _CREATE, name, keys, table)
 
 
-def delete_elements(name: str, keys: Sequence[bytes]) -> Message:
-    return _elements(pr.NFT_MSG_DELSETELEM, NLM_F_ACK, name, keys)
+def delete_elements(name: str, keys: Sequence[bytes], table: Table = FAULTS) -> Message:
+    return _elements(pr.NFT_MSG_DELSETELEM, NLM_F_ACK, name, keys, table)
 
 
-def new_rule(chain: str, name: str, expressions: Sequence[Expression]) -> Message:
+def new_rule(chain: str, name: str, expressions: Sequence[Expression], table: Table = FAULTS) -> Message:
     """Append a rule; ``name`` is its comment, by which its counter is found again."""
     return _message(
+        table,
         pr.nft_rule_msg,
         pr.NFT_MSG_NEWRULE,
         _CREATE | NLM_F_APPEND,
-        NFTA_RULE_TABLE=TABLE,
+        NFTA_RULE_TABLE=table.name,
         NFTA_RULE_CHAIN=chain,
         NFTA_RULE_EXPRESSIONS=list(expressions),
         NFTA_RULE_USERDATA=name,
     )
 
 
-def flush_chain(chain: str) -> Message:
+def flush_chain(chain: str, table: Table = FAULTS) -> Message:
     """Delete all rules of a chain."""
-    return _message(pr.nft_rule_msg, pr.NFT_MSG_DELRULE, NLM_F_ACK, NFTA_RULE_TABLE=TABLE, NFTA_RULE_CHAIN=chain)
+    return _message(
+        table, pr.nft_rule_msg, pr.NFT_MSG_DELRULE, NLM_F_ACK, NFTA_RULE_TABLE=table.name, NFTA_RULE_CHAIN=chain
+    )
 
 
-def dropped(netlink: Netlink) -> dict[str, int]:
+def dropped(netlink: Netlink, table: Table = FAULTS) -> dict[str, int]:
     """Packets counted by each rule of the table, by the rule's name."""
-    request, _, _ = _message(pr.nft_rule_msg, 0, 0, NFTA_RULE_TABLE=TABLE)
+    request, _, _ = _message(table, pr.nft_rule_msg, 0, 0, NFTA_RULE_TABLE=table.name)
     counts: dict[str, int] = {}
     for answer in netlink.dump(request, _SUBSYSTEM | pr.NFT_MSG_GETRULE):
         rule = pr.nft_rule_msg(bytes(answer))
@@ -166,6 +195,16 @@ def load_payload(base: int, offset: int, length: int, register: int = REGISTER) 
 
 def compare(value: bytes, operator: pr.Cmp = pr.Cmp.NFT_CMP_EQ) -> Expression:
     return expression("cmp", sreg=REGISTER, op=operator, data=_value(value))
+
+
+def match_bytes(base: int, offset: int, value: bytes) -> list[Expression]:
+    """Packets with these bytes there: up to 16, a register's length."""
+    return [load_payload(base, offset, len(value)), compare(value)]
+
+
+def match_ethertype(number: int) -> list[Expression]:
+    """Packets of that protocol (ETH_P_*), which unlike ``meta nfproto`` a netdev table knows too."""
+    return [load_meta("PROTOCOL"), compare(number.to_bytes(2, "big"))]
 
 
 def match_tcp() -> list[Expression]:
@@ -224,21 +263,22 @@ def _value(value: bytes) -> dict[str, Any]:
     return {"attrs": [("NFTA_DATA_VALUE", value)]}
 
 
-def _elements(kind: int, flags: int, name: str, keys: Sequence[bytes]) -> Message:
+def _elements(kind: int, flags: int, name: str, keys: Sequence[bytes], table: Table) -> Message:
     elements = [{"attrs": [("NFTA_SET_ELEM_KEY", _value(key))]} for key in keys]
     return _message(
+        table,
         pr.nft_set_elem_list_msg,
         kind,
         flags,
-        NFTA_SET_ELEM_LIST_TABLE=TABLE,
+        NFTA_SET_ELEM_LIST_TABLE=table.name,
         NFTA_SET_ELEM_LIST_SET=name,
         NFTA_SET_ELEM_LIST_ELEMENTS=elements,
     )
 
 
-def _message(message_class: Any, kind: int, flags: int, **attributes: Any) -> Message:
+def _message(table: Table, message_class: Any, kind: int, flags: int, **attributes: Any) -> Message:
     message = message_class()
-    message["nfgen_family"] = pr.NFPROTO_INET
+    message["nfgen_family"] = table.family
     message["attrs"] = list(attributes.items())
     return message, _SUBSYSTEM | kind, flags
 

@@ -9,7 +9,7 @@ import struct
 from functools import lru_cache
 from typing import NamedTuple
 
-from pyroute2.netlink import NETLINK_SOCK_DIAG
+from pyroute2.netlink import NETLINK_SOCK_DIAG, NLM_F_REQUEST
 from pyroute2.netlink.diag import SOCK_DIAG_BY_FAMILY, inet_diag_req
 
 from netns.netlink import Netlink
@@ -59,6 +59,25 @@ class SocketState(NamedTuple):
     wqueue: int
     inode: int
     cookie: int
+
+
+def lookup(ipv: int, local: tuple[str, int], remote: tuple[str, int]) -> bytes:
+    """Return the request for one TCP socket: an encoded message, to be answered with it or with ENOENT.
+
+    Where there is no such connection a listener on the local port may be returned in its place
+    (inet_diag_find_one_icsk). struct inet_diag_req_v2, which pyroute2 has for lists only.
+    """
+    family = socket.AF_INET if ipv == 4 else socket.AF_INET6
+    ends = [socket.inet_pton(family, address).ljust(16, b"\0") for address, _ in (local, remote)]
+    any_cookie = b"\xff" * 8
+    body = struct.pack("=4BI", family, socket.IPPROTO_TCP, 0, 0, _ALL_STATES)
+    body += struct.pack("!HH", local[1], remote[1]) + ends[0] + ends[1] + struct.pack("=I", 0) + any_cookie
+    return struct.pack("=IHHII", 16 + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + body
+
+
+def decode(answer: bytes | memoryview) -> SocketState:
+    """Return the socket that one of the kernel's answers tells of; header included."""
+    return _state(_MESSAGE.unpack_from(answer, 16))
 
 
 class Diag:

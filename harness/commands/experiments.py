@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.ends import code_of
+from harness.commands.where import place_of
 from harness.errors import Refused
 from harness.faults import all_faults
 from harness.faults.base import Fault
-from harness.spec.options import PREDICTION, RUN, SETTINGS, TRIAL, Option, asked, parse
+from harness.spec.options import PLACE, PREDICTION, RUN, SETTINGS, TRIAL, Option, asked, parse
 from harness.spec.trial import Trial
 
 
 def options_of(fault: type[Fault]) -> tuple[Option, ...]:
     """Return every option of a fault's command, its own first."""
     general = tuple(o for o in TRIAL if o.name not in _without(fault))
-    return (*fault.options, *SETTINGS, *general, *RUN)
+    return (*fault.options, *SETTINGS, *general, *PLACE, *RUN)
 
 
 def _without(fault: type[Fault]) -> set[str]:
@@ -55,10 +56,12 @@ def experiment(fault: type[Fault], typed: Mapping[str, Any], results: Path) -> i
 
     def action() -> int:
         trials = trials_of(fault, typed)
+        place = place_of(typed)
         from harness.runner import Wanted, run
 
         where = typed.get("results")
-        return run(trials, Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"]))
+        wanted = Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"])
+        return run(trials, wanted, place)
 
     return code_of(action)
 

@@ -60,6 +60,8 @@ class Agent:
         self._ids = itertools.count(1)
         self._asked: dict[int, tuple[str, asyncio.Future[Event]]] = {}
         self._endpoints: dict[str, AgentEndpoint] = {}
+        # Told of what the agent says unasked, beside that it runs.
+        self.on_event: Callable[[Event], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[Event] = self._loop.create_future()
         os.set_blocking(source, False)
@@ -151,7 +153,10 @@ class Agent:
             else:
                 answer.set_result(message["ok"])
         elif message["from"] == "agent":
-            self._ready.set_result(message)
+            if message["event"] == "ready":
+                self._ready.set_result(message)
+            elif self.on_event is not None:
+                self.on_event(message)
         else:
             endpoint = self._endpoints.get(message["from"])
             if endpoint is not None:

@@ -98,6 +98,14 @@ class FakeHost:
         self.done.append(("resume", name))
         return _bracket()
 
+    async def power_off(self) -> Mark:
+        self.done.append(("power_off", self.name))
+        self._vanished = True
+        return msgspec.structs.replace(_mark(), where=self.name, peer="powered off")
+
+    async def power_on(self) -> None:
+        self.done.append(("power_on", self.name))
+
     async def socket(self, flow: Flow) -> SocketSeen | None:
         return None if self._vanished else self.seen
 

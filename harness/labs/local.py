@@ -67,6 +67,12 @@ class NetnsHost:
     async def resume(self, name: str) -> dict[str, Any]:
         return await self._agent.ask("continue", name=name)
 
+    async def power_off(self) -> Mark:
+        raise Unavailable("a namespace has no power of its own: crash-client and crash-server cut and kill instead")
+
+    async def power_on(self) -> None:
+        """It is on."""
+
     async def socket(self, flow: Flow) -> SocketSeen | None:
         ports = {flow.client_port, flow.server_port}
         for found in await self._lab.call(self._host.sockets, ports):

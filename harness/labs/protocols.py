@@ -30,7 +30,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """When something came into force: not before ``before`` and not after ``after`` (ns); ``where`` it was put.
 
-    ``peer``: what became of the peer: cut off, killed, stopped, vanished, closed, deaf (reads no more), serving.
+    ``peer``: what became of the peer: cut off, killed, powered off, stopped, vanished, closed, deaf (reads no more),
+    serving.
     """
 
     before: int
@@ -93,6 +94,14 @@ class Host(Protocol):
     async def stop(self, name: str) -> dict[str, Any]: ...
 
     async def resume(self, name: str) -> dict[str, Any]: ...
+
+    async def power_off(self) -> Mark:
+        """Take the whole machine's power. Raises Unavailable where that cannot be had."""
+        ...
+
+    async def power_on(self) -> None:
+        """Start it again where that can be had, and wait until it can be reached. One that is on stays on."""
+        ...
 
     async def socket(self, flow: Flow) -> SocketSeen | None:
         """Return this host's end of ``flow``, None where it has none."""

@@ -146,6 +146,10 @@ RUN = (
 )
 
 
+PLACE = (
+    Option("hosts", "file that says which machines to run on (docs/hosts.md); without it, namespaces on this one", str),
+)
+
 PREDICTION = (
     Option("hz", "the kernel's tick: 100, 250, 300 or 1000", lambda text: int(choice("--hz", *_HZ)(text)), default=250),
     Option("kernel", "the kernel's version, for its known bugs: 6.1.99", version("--kernel"), default="6.18"),

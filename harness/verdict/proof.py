@@ -46,7 +46,7 @@ def _established(evidence: Evidence) -> str | None:
 def _half_open(evidence: Evidence) -> str | None:
     if (lacking := _established(evidence)) is not None:
         return lacking
-    if evidence.peer not in ("killed", "cut off"):
+    if evidence.peer not in ("killed", "cut off", "powered off"):
         return f"the peer was {evidence.peer}"
     if evidence.to_survivor > evidence.icmp_to_survivor:
         return f"{evidence.to_survivor - evidence.icmp_to_survivor} segments reached the survivor after the fault"

@@ -158,7 +158,7 @@ def code(tmp_path, typed=None):
 
 
 def raising(error):
-    def run(trials, wanted):
+    def run(trials, wanted, place):
         raise error
 
     return run
@@ -166,7 +166,7 @@ def raising(error):
 
 @pytest.mark.parametrize("given", [0, 3, 130])
 def test_the_runs_own_code_is_the_commands(run, tmp_path, given):
-    run(lambda trials, wanted: given)
+    run(lambda trials, wanted, place: given)
     assert code(tmp_path) == given
 
 
@@ -201,7 +201,7 @@ def test_a_refused_value_ends_the_command_before_anything_runs(run, tmp_path, ca
 
 def test_where_the_results_go(run, tmp_path):
     seen = []
-    run(lambda trials, wanted: seen.append(wanted) or 0)
+    run(lambda trials, wanted, place: seen.append(wanted) or 0)
     code(tmp_path)
     code(tmp_path, {"results": "/elsewhere", "json": True})
     assert [str(wanted.results) for wanted in seen] == [str(tmp_path), "/elsewhere"]

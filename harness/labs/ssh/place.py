@@ -1,0 +1,29 @@
+"""The machines of a hosts file as a place where trials run."""
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+from harness.labs.place import can
+from harness.labs.protocols import Lab
+from harness.labs.ssh.lab import SshLab
+from harness.spec.hosts import Hosts
+from harness.spec.trial import Trial
+
+
+class Machines:
+    """Machines reached over SSH. Nothing of this machine is entered or changed."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+
+    def enter(self) -> None:
+        """Nothing needs to be entered."""
+
+    def apart(self, trial: Trial) -> Hashable:
+        # The lab's clock is the survivor's.
+        return trial.survivor
+
+    async def build(self, trials: Sequence[Trial], keep: Path | None) -> Lab:
+        survivors = {trial.survivor for trial in trials}
+        (survivor,) = survivors
+        return can(await SshLab.build(self._hosts, survivor, [trial.ipv for trial in trials], keep), trials)
