@@ -20,7 +20,7 @@ from paramiko.ssh_exception import (
     PasswordRequiredException,
     SSHException,
 )
-from paramiko.transport import ServiceRequestingTransport
+from paramiko.transport import Transport
 
 from harness.errors import Unavailable
 from harness.labs.ssh.config import LIMIT_S, Target
@@ -57,7 +57,7 @@ class Agent:
 class Authentication:
     """One login's attempts, each remembered for the line that says why none was good."""
 
-    def __init__(self, transport: ServiceRequestingTransport, target: Target, prompts: Prompts) -> None:
+    def __init__(self, transport: Transport, target: Target, prompts: Prompts) -> None:
         self._transport, self._target, self._prompts = transport, target, prompts
         self._may_ask = target.may_ask and prompts.possible
         self._tried: list[str] = []
@@ -78,10 +78,7 @@ class Authentication:
     def _offered(self) -> list[str]:
         """Return the methods that the host allows; none where it lets us in as we are."""
         try:
-            # auth_none() of this transport calls a function that is not there, as of paramiko 5.1.
-            self._transport.ensure_session()
-            handler: Any = self._transport.auth_handler
-            return list(handler.send_auth_request(self._target.user, "none", lambda message: None))
+            return list(self._transport.auth_none(self._target.user))
         except BadAuthenticationType as error:
             return list(error.allowed_types)
 

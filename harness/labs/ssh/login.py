@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer, SSHException
-from paramiko.transport import ServiceRequestingTransport, Transport
+from paramiko.transport import Transport
 
 from harness.errors import Unavailable
 from harness.labs.ssh import known
@@ -53,7 +53,8 @@ def _log_in(target: Target, ssh_config: Path | None, prompts: Prompts, opened: O
         sock = connect_tcp(target, opened)
         address, port, *_ = sock.getpeername()
         control = address, port
-    transport = ServiceRequestingTransport(sock)
+    # Not ServiceRequestingTransport: it waits for ever for a host that has gone just then.
+    transport = Transport(sock)
     transport.daemon = True
     opened.keep(lambda: _end(transport))
     try:
