@@ -1,6 +1,7 @@
 """The program's hand on a host: starts endpoint processes, passes messages to them, stops, continues and kills them.
 
-Speaks JSON lines on standard input and output. When its input ends, it kills what it started and ends.
+Speaks JSON lines on standard input and output. When its input ends, or its lease runs out, it undoes what was done to
+the host (hand.py), kills what it started and ends.
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ from typing import Any
 
 from harness.endpoints import wire
 from harness.endpoints.endpoint import Endpoint
+from harness.endpoints.hand import Hand
+from harness.endpoints.lease import Expired, Lease
 from harness.endpoints.loop import Loop, now
+from harness.endpoints.signs import sign_of
+
+_prctl: Any = None
+with contextlib.suppress(ImportError, OSError, AttributeError):  # a Python without ctypes
+    from ctypes import CDLL
+
+    _prctl = CDLL(None).prctl
+_PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -29,25 +40,41 @@ class Agent:
         self._source, self._sink = source, sink
         self._lines = wire.Lines()
         self._children: dict[str, Child] = {}
+        self._lease = Lease(self.loop, lambda: self._end("nothing was heard for as long as the lease says"))
+        self._hand = Hand(self.loop, self._lease, self._tell, self._end)
         self.loop.watch(source, select.EPOLLIN, self._on_input)
 
     def run(self) -> None:
         self._send({"from": "agent", "event": "ready", "pid": os.getpid(), "python": sys.version.split()[0]})
         try:
             self.loop.run()
+        except Expired:
+            pass
         finally:  # also where nobody reads any more what is told
-            for child in self._children.values():
-                os.kill(child.pid, signal.SIGKILL)
-                os.waitpid(child.pid, 0)
+            try:
+                self._hand.end()
+            finally:
+                for child in self._children.values():
+                    os.kill(child.pid, signal.SIGKILL)
+                    os.waitpid(child.pid, 0)
 
     def _send(self, message: dict[str, Any]) -> None:
-        wire.write_all(self._sink, wire.pack(message))
+        self._lease.write(self._sink, wire.pack(message))
+
+    def _tell(self, event: str, **fields: Any) -> None:
+        self._send({"from": "agent", "event": event, **fields})
+
+    def _end(self, why: str) -> None:
+        self.loop.stop()
+        print("halfopen:", why, file=sys.stderr)
 
     def _on_input(self, _event: int) -> None:
         data = wire.read(self._source)
         if not data:
             self.loop.stop()
             return
+        self._lease.renew()
+        self._hand.renew()
         for line in self._lines.feed(data):
             message = wire.unpack(line)
             name = message.pop("to", "agent")
@@ -58,7 +85,20 @@ class Agent:
             if do in ("kill", "stop") and message["name"] not in self._children:
                 self._send_gone("agent", question)
                 continue
-            self._send({"from": "agent", "id": question, "ok": getattr(self, "do_" + do)(**message)})
+            self._send({"from": "agent", "id": question, **self._answer(do, message)})
+
+    def _answer(self, do: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What was asked for ("ok"), or why not ("error"); ``what``: what the kernel refused."""
+        call = getattr(self, "do_" + do, None) or getattr(self._hand, "do_" + do, None)
+        try:
+            if call is None:
+                raise ValueError(f"no question {do!r}")
+            return {"ok": call(**arguments)}
+        except OSError as error:
+            what = do if error.filename is None else f"{do} {error.filename}"
+            return {"error": sign_of(error), "what": what, "text": error.strerror or str(error)}
+        except (LookupError, TypeError, ValueError) as error:
+            return {"error": "not understood", "what": None, "text": f"{do}: {error}"}
 
     def _pass_on(self, name: str, message: dict[str, Any]) -> None:
         child = self._children.get(name)
@@ -78,18 +118,21 @@ class Agent:
     def do_fork(self, name: str) -> dict[str, Any]:
         """Start an endpoint process. Its own "ready" follows."""
         mine, its = socket.socketpair()
+        here = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_endpoint(name, its, mine)
+            self._become_endpoint(name, its, mine, here)
         its.close()
         self._children[name] = Child(pid, mine)
         self.loop.watch(mine.fileno(), select.EPOLLIN, lambda _event: self._on_child(name))
         return {"pid": pid}
 
-    def _become_endpoint(self, name: str, control: socket.socket, other: socket.socket) -> None:
+    def _become_endpoint(self, name: str, control: socket.socket, other: socket.socket, agent: int) -> None:
         status = 1
         try:
+            _die_with(agent)
             other.close()
+            self._hand.close()
             self.loop.close()
             for child in self._children.values():
                 child.control.close()
@@ -110,7 +153,7 @@ class Agent:
             self._reap(name)
             return
         for line in child.lines.feed(data):
-            wire.write_all(self._sink, line + b"\n")
+            self._lease.write(self._sink, line + b"\n")
 
     def _reap(self, name: str) -> dict[str, Any]:
         child = self._children.pop(name)
@@ -146,6 +189,20 @@ class Agent:
 
     def do_now(self) -> dict[str, Any]:
         return {"at": now()}
+
+    def do_lease(self, seconds: float) -> dict[str, Any]:
+        """Undo everything and end where nothing is heard for so long; 0: never."""
+        self._lease.set(round(seconds * 1e9))
+        self._hand.renew(anyway=True)
+        return {"at": now()}
+
+
+def _die_with(agent: int) -> None:
+    """Have the kernel kill this process, also one that is stopped, when its agent has died (prctl(2))."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != agent:
+            os._exit(1)
 
 
 def main() -> None:

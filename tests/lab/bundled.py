@@ -13,9 +13,10 @@ WITHIN_S = 5.0
 class Bundled:
     """``ask`` waits for its answer and keeps the events that come before it; ``event`` waits for one of those."""
 
-    def __init__(self):
+    def __init__(self, *wrapper):
+        """``wrapper``: a command that runs the command that follows it."""
         self.process = subprocess.Popen(
-            [sys.executable, *bundle.COMMAND],
+            [*wrapper, sys.executable, *bundle.COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -107,11 +107,12 @@ def test_when_nobody_reads_its_output_it_kills_what_it_started_also_what_is_stop
     agent.end()
 
 
-def test_when_it_is_killed_its_endpoints_end_by_themselves(agent, subreaper):
-    pid = agent.fork("a")
+def test_when_it_is_killed_its_endpoints_die_also_what_is_stopped(agent, subreaper):
+    pids = [agent.fork(name) for name in ("running", "stopped")]
+    agent.ask("stop", name="stopped")
     agent.process.kill()
     agent.process.wait()
-    assert os.waitpid(pid, 0) == (pid, 0)  # it came to us, and ended well: its control pipe had ended
+    assert [os.waitpid(pid, 0) for pid in pids] == [(pid, signal.SIGKILL) for pid in pids]  # they came to us
     agent.end()
 
 

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from harness.observe import jiffies
+from harness.endpoints import jiffies
 from harness.observe.jiffies import Hz, Jiffies, calibrate, discover, from_timer_list, from_times, tick_ns
 
 
