@@ -132,8 +132,8 @@ def _failed(error: Exception, transport: Transport, last_words: Callable[[], str
     if isinstance(error, IncompatiblePeer):
         return f"no common way to encrypt: {error}"
     text = str(error)
-    if "banner" in text:
-        return f"no SSH server answered within {LIMIT_S:g} s: {text}"
+    if "banner" in text or "No existing session" in text:  # the latter where start_client ran out of time
+        return f"no SSH server answered within {LIMIT_S:g} s"
     if isinstance(error, EOFError) or not text or "Negotiation failed" in text:
         return "the host closed the connection in the middle of the handshake"
     return f"the handshake failed: {text}"
