@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.endpoints import jiffies
 from harness.endpoints.guard import systemd_runs
+from harness.endpoints.loop import now
 from harness.endpoints.netlink import Netlink, attributes
 
 _CAP_NET_ADMIN, _CAP_NET_RAW = 12, 13
@@ -51,12 +52,14 @@ def facts() -> dict[str, Any]:
         "can_raw": bool(capabilities >> _CAP_NET_RAW & 1),
         "ssh_connection": connection,
         "addresses": found,
+        "indices": {device: index for index, device in socket.if_nameindex()},
         "route_device": device,
         "systemd": systemd_runs(),
         "hz": hz.hz,
         "hz_how": hz.how,
         "tick_ns": None if hz.hz is None else jiffies.tick_ns(hz.hz),
         "jiffy_offset_ticks": None if clock is None else clock.offset,
+        "at": now(),
     }
 
 

@@ -33,7 +33,8 @@ class Ended(NamedTuple):
 def agent_command(become: str) -> str:
     """Return what a host is asked to run."""
     *options, program = bundle.COMMAND
-    text = json.dumps(_CHECK + program).replace("'", "\\u0027")
+    # The program is a text of its own, because its ``from __future__`` must come first.
+    text = json.dumps(f"{_CHECK}exec({json.dumps(program)})").replace("'", "\\u0027")
     words = ["python3", *options, shlex.quote(f"exec({text})")]
     return " ".join([become, *words] if become else words)
 

@@ -56,6 +56,7 @@ class SshHost:
         self.device = ""
         self.revive: Callable[[], Awaitable[None]] | None = None
         self.off = False
+        self._set: set[str] = set()  # sysctls that were set, and which the agent sets back at its end if not before
 
     @property
     def agent(self) -> Any:
@@ -107,12 +108,16 @@ class SshHost:
 
     async def sysctl(self, name: str, value: int | None = None, missing: int | None = None) -> int:
         asked = {"value": value} if value is not None else {}
+        if value is not None:
+            self._set.add(name)
         if missing is not None:
             asked["missing"] = missing
         return int((await self.agent.ask("sysctl", name=name, **asked))["value"])
 
     async def restore(self, name: str) -> None:
-        await self.agent.ask("undo", name=f"sysctl:{name}")
+        if name in self._set:
+            self._set.discard(name)
+            await self.agent.ask("undo", name=f"sysctl:{name}")
 
     async def power_off(self) -> Mark:
         """Have the user's command cut the power: it was cut while that ran. Raises Unavailable where it fails."""
