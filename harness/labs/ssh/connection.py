@@ -13,7 +13,7 @@ from harness.errors import Unavailable
 from harness.labs.agent import Agent
 from harness.labs.ssh import command
 from harness.labs.ssh.bridge import Bridge
-from harness.labs.ssh.login import Session, log_in
+from harness.labs.ssh.login import Session, cut, log_in
 from harness.labs.ssh.prompts import Prompts
 from harness.labs.ssh.reach import Opened
 from harness.spec.hosts import Hosts, RemoteHost
@@ -59,8 +59,7 @@ class Connection:
 
     def abort(self) -> None:
         """Cut the connection at once, as for a host that does not answer; whoever waits for the agent is told."""
-        with contextlib.suppress(OSError, EOFError, SSHException):
-            self._session.transport.sock.shutdown(2)
+        cut(self._session.transport)
 
     async def close(self) -> None:
         """End the agent, give it time to undo what it did, and close the connection."""

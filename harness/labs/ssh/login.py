@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from paramiko.channel import Channel
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer, SSHException
 from paramiko.transport import Transport
 
@@ -115,11 +117,18 @@ def _jump_host(text: str, target: Target) -> RemoteHost:
     )
 
 
-def _end(transport: Transport) -> None:
-    """Close, and wait for the transport's thread, which the shutdown of its socket wakes at once."""
-    sock = transport.sock
+def cut(transport: Transport) -> None:
+    """Break the connection at once. Its thread, which waits for bytes, wakes and ends."""
     with contextlib.suppress(OSError, EOFError, SSHException):  # the other end was quicker
-        sock.shutdown(2)
+        if isinstance(transport.sock, Channel):
+            transport.sock.close()  # a channel's shutdown would not wake it
+        else:
+            transport.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _end(transport: Transport) -> None:
+    """Close, and wait for the transport's thread."""
+    cut(transport)
     if transport.is_alive():
         transport.join(LIMIT_S)
     transport.close()
