@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.endpoints.tap import Tap
 
 _RENEWALS = 4  # of the guard's time to live within a lease
-_SLACK_NS = 1_000_000_000  # the guard comes so long after the agent
+_PATIENCE = 1.5  # the guard comes after the agent: it waits so many leases
 
 
 class Hand:
@@ -111,7 +111,7 @@ class Hand:
         return said
 
     def _guards_ns(self) -> int:
-        return self._lease.ns + _SLACK_NS if self._lease.ns else 0
+        return round(self._lease.ns * _PATIENCE)
 
     def renew(self, anyway: bool = False) -> None:
         """The controller was heard; the guard is told from time to time."""
