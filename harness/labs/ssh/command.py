@@ -9,6 +9,7 @@ import shlex
 from typing import NamedTuple
 
 from harness.endpoints import bundle
+from harness.errors import Unavailable
 
 PATIENCE_S = 30.0  # for a slow profile, a slow sudo
 _OLDEST = (3, 8)
@@ -39,7 +40,22 @@ def agent_command(become: str) -> str:
     return " ".join([become, *words] if become else words)
 
 
-def why_not(ended: Ended, become: str) -> str:
+class NoAgent(Unavailable):
+    """The login works, and no agent runs: the host lacks ``lacks``, Python or privilege."""
+
+    def __init__(self, line: str, lacks: str) -> None:
+        super().__init__(line)
+        self.lacks = lacks
+
+
+def no_agent(typed: str, ended: Ended, become: str) -> NoAgent:
+    """Return the error for a command that ended without an agent."""
+    refused = f"it does not let its user become root by {become!r}"
+    why = why_not(ended, become, refused)
+    return NoAgent(f"{typed}: {why}", "privilege" if why.startswith(refused) else "Python")
+
+
+def why_not(ended: Ended, become: str, refused: str) -> str:
     """Return why no agent runs: what is missing on the host, and how to get it."""
     last = ended.last_words
     if last.startswith(_OURS):
@@ -50,5 +66,5 @@ def why_not(ended: Ended, become: str) -> str:
         return f"its python3 is not whole ({last}); install python3, not python3-minimal"
     told = f"{last} (exit status {ended.status})" if last else f"exit status {ended.status}, without a word"
     if become and (last.startswith(f"{become.split()[0]}:") or become.split()[0] in last):
-        return f"it does not let its user become root by {become!r}: {told}; let it do so without a password"
+        return f"{refused}: {told}; let it do so without a password"
     return f"the agent did not start: {told}"

@@ -55,7 +55,7 @@ class Connection:
             if not self._bridge.finished:
                 raise error from None
             ended = await in_thread(self._bridge.ended)
-            raise Unavailable(f"{self.host.name_typed}: {command.why_not(ended, self.host.become)}") from None
+            raise command.no_agent(self.host.name_typed, ended, self.host.become) from None
 
     def abort(self) -> None:
         """Cut the connection at once, as for a host that does not answer; whoever waits for the agent is told."""

@@ -21,6 +21,10 @@ from harness.labs.ssh.config import Target
 _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 
+class Distrusted(Unavailable):
+    """The host's key is not known as its own."""
+
+
 class HostKey(NamedTuple):
     """A host's public key: ``type`` as in known_hosts, ``blob`` as on the wire."""
 
@@ -60,16 +64,16 @@ def algorithms(entries: list[Known], supported: tuple[str, ...]) -> tuple[str, .
 
 
 def verify(target: Target, key: HostKey, entries: list[Known]) -> None:
-    """Raise Unavailable unless ``key`` is known as the host's."""
+    """Raise Distrusted unless ``key`` is known as the host's."""
     about = [entry for entry in entries if not entry.marker]
     if any(entry.marker == "@revoked" and entry.key == key for entry in entries):
-        raise Unavailable(f"{target.typed}: its host key {key} is revoked in known_hosts")
+        raise Distrusted(f"{target.typed}: its host key {key} is revoked in known_hosts")
     if any(entry.key == key for entry in about):
         return
     # A line for the name without its port accepts, but its not matching is no change: another server may be meant.
     about = [entry for entry in about if entry.name == target.known_as[0]]
     if not about:
-        raise Unavailable(
+        raise Distrusted(
             f"{target.typed}: its host key is not known: {key}. If that fingerprint is the host's own, "
             f"accept it with: {_append(target, key)}"
         )
@@ -79,7 +83,7 @@ def verify(target: Target, key: HostKey, entries: list[Known]) -> None:
         f"ssh-keygen -R {shlex.quote(target.known_as[0])} -f {shlex.quote(str(file))}"
         for file in dict.fromkeys(entry.file for entry in about)
     )
-    raise Unavailable(
+    raise Distrusted(
         f"{target.typed}: ITS HOST KEY HAS CHANGED, or another host answers in its place: it shows {key}, while line "
         f"{old.line} of {old.file} has {old.key}. If the change is the host's own, accept it with: "
         f"{files} && {_append(target, key)}"
