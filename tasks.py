@@ -9,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
-from harness.commands import endings, experiments, hosts, tools
+from harness.commands import endings, experiments, hosts, nights, reports, tools
 from harness.endings import all_endings
 from harness.endings.base import Script
 from harness.faults import all_faults
@@ -68,6 +68,14 @@ def _detectors() -> "Task[Any]":
     return _command("detectors", body, tools.options_of_detectors())
 
 
+def _report() -> "Task[Any]":
+    def body(context: Context, run: str, **typed: Any) -> None:
+        """Write a run down: one HTML page, plots (SVG, PNG), Markdown for a job's summary, JUnit XML for CI."""
+        _end(reports.report(run, typed, _RESULTS))
+
+    return _command("report", body, reports.OPTIONS, "run")
+
+
 def _program(name: str, help: str) -> "Task[Any]":
     """Return the command of a program for a terminal: server or client."""
 
@@ -84,6 +92,14 @@ def _hosts() -> "Task[Any]":
         _end(hosts.hosts(typed))
 
     return _command("hosts", body, hosts.OPTIONS)
+
+
+def _compare() -> "Task[Any]":
+    def body(context: Context, before: str, after: str, **typed: Any) -> None:
+        """Two runs, cell by cell: what is slower, missed or no longer as predicted. Exits 3 where anything is."""
+        _end(nights.compare(before, after, typed, _RESULTS))
+
+    return _command("compare", body, nights.COMPARE, "before", "after")
 
 
 def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str) -> "Task[Any]":
@@ -112,6 +128,8 @@ ns = Collection(
     _program("client", "For the other: reads, writes or asks you, and says in words how the connection ended."),
     _detectors(),
     _stale_pool(),
+    _report(),
     _hosts(),
+    _compare(),
     doctor,
 )

@@ -15,7 +15,7 @@ RECORDED = json.loads((Path(__file__).parent / "recorded_errors.json").read_text
 
 def trial(cell, exact_s=5.0, error_s=0.0002, number=0, said=None, **fields):
     """A trial of a cell with an exact prediction, as far from it as is said; ``said``: more of the prediction."""
-    usual = {"exact_s": exact_s, "earliest_s": exact_s - 0.25, "latest_s": exact_s + 0.25}
+    usual = {"exact_s": exact_s, "earliest_s": 0.9 * exact_s, "latest_s": 1.1 * exact_s}
     predicted = prediction(**{**usual, **(said or {})})
     usual = {"detection": detection(after_s=exact_s + error_s), "prediction": predicted}
     return record(cell=cell, trial=number, **{**usual, **fields})
