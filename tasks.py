@@ -9,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
-from harness.commands import endings, experiments, hosts, nights, reports, tools
+from harness.commands import endings, experiments, hosts, nights, reports, results, tools
 from harness.endings import all_endings
 from harness.endings.base import Script
 from harness.faults import all_faults
@@ -102,6 +102,32 @@ def _compare() -> "Task[Any]":
     return _command("compare", body, nights.COMPARE, "before", "after")
 
 
+def _runs() -> "Task[Any]":
+    def body(context: Context, **typed: Any) -> None:
+        """The runs in results/: what each measured, what it takes on the disk, whether it is pinned."""
+        _end(results.runs(typed, _RESULTS))
+
+    return _command("runs", body, results.RUNS)
+
+
+def _prune() -> "Task[Any]":
+    def body(context: Context, **typed: Any) -> None:
+        """Delete runs by number, age or size; never one that is pinned, or running."""
+        _end(results.prune(typed, _RESULTS))
+
+    return _command("prune", body, results.PRUNE)
+
+
+def _of_run(name: str, help: str, action: Any, options: tuple[Option, ...]) -> "Task[Any]":
+    """Return a command whose first word is a run: a folder, its name under results/, latest, or latest~1."""
+
+    def body(context: Context, run: str, **typed: Any) -> None:
+        _end(action(run, typed, _RESULTS))
+
+    body.__doc__ = help
+    return _command(name, body, options, "run")
+
+
 def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str) -> "Task[Any]":
     """Give ``body`` the options as its parameters, which is where invoke looks for flags."""
     plain, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
@@ -131,5 +157,12 @@ ns = Collection(
     _report(),
     _hosts(),
     _compare(),
+    _runs(),
+    _of_run(
+        "show", "A run's cells, what was not as predicted and why; or one trial, whole.", results.show, results.SHOW
+    ),
+    _of_run("export", "A run's trials as a table: CSV, Parquet or JSON lines.", results.export, results.EXPORT),
+    _of_run("pin", "Keep a run from being pruned.", results.pin, results.PIN),
+    _prune(),
     doctor,
 )
