@@ -91,10 +91,10 @@ async def _strike(stage: Stage) -> Struck:
 async def _connect(stage: Stage, turn: AbstractAsyncContextManager[Any]) -> Record:
     """The trial of connect(): the fault is there first, and the clock starts when connect() is called."""
     async with turn:
-        await stage.fault.inject(stage)
+        injected = await stage.fault.inject(stage)
         connecting = asyncio.create_task(begin_connect(stage))
         began = await stage.hears(stage.survivor, "connecting")
-        mark = Mark(before=began["before"], after=began["before"], peer="cut off")
+        mark = Mark(before=began["before"], after=began["before"], where=injected.where, peer="cut off")
         stage.tell("fault", at=mark.at_s, mark=mark)
         survivor = await stage.survivor.host.socket(stage.flow)
     try:

@@ -9,7 +9,7 @@ machine). Instants are nanoseconds; offsets are the host's clock minus this prog
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import NamedTuple
 
 DRIFT = 100e-6
@@ -98,8 +98,9 @@ class Clocks:
         own = self._relations[self.survivor].offset(here)[1]
         return max((r.offset(here)[1] + own for h, r in self._relations.items() if h != self.survivor), default=0)
 
-    async def relate(self) -> None:
-        await asyncio.gather(*(relation.relate() for relation in self._relations.values()))
+    async def relate(self, without: Collection[str] = ()) -> None:
+        """Relate every host's clock anew, but for those that are gone."""
+        await asyncio.gather(*(r.relate() for host, r in self._relations.items() if host not in without))
 
     def moved_ns(self) -> int:
         """Return by how much the clocks moved between the last two relations, beyond drift and error."""
