@@ -7,6 +7,7 @@ bracket is widened by the error of the translation (labs/ssh/clock.py).
 import asyncio
 import base64
 import contextlib
+import tempfile
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -194,16 +195,19 @@ class SshHost:
 
 async def _run(command: str, what: str) -> None:
     """Run a command of the user's on this machine, by the shell. Raises Unavailable where it fails or does not end."""
-    process = await asyncio.create_subprocess_shell(
-        command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(_COMMAND_WITHIN_S):
-            _, complaint = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise Unavailable(f"{what}: the command did not end within {_COMMAND_WITHIN_S:g} s") from None
+    nothing = asyncio.subprocess.DEVNULL
+    # A file, not a pipe: what the command leaves running (a machine) may hold it open for ever.
+    with tempfile.TemporaryFile() as complaint:
+        process = await asyncio.create_subprocess_shell(command, stdin=nothing, stdout=nothing, stderr=complaint)
+        try:
+            async with asyncio.timeout(_COMMAND_WITHIN_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise Unavailable(f"{what}: the command did not end within {_COMMAND_WITHIN_S:g} s") from None
+        complaint.seek(0)
+        said = complaint.read().decode(errors="replace").strip()
     if process.returncode:
-        last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+        last = said.rpartition("\n")[2]
         raise Unavailable(f"{what}: the command failed with code {process.returncode}" + (f": {last}" if last else ""))
