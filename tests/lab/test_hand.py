@@ -78,7 +78,7 @@ def test_a_sysctl_is_read_set_and_undone(host):
 def test_the_facts_of_a_host(host):
     found = host.ask("facts")
     assert found["kernel"] == os.uname().release and found["byteorder"] == sys.byteorder
-    assert found["python"] == sys.version.split()[0]
+    assert found["python"] == host.ready["python"]
     assert (found["uid"], found["can_admin"], found["can_raw"]) == (0, True, True)
     assert {"device": "lo", "ipv": 4, "address": "127.0.0.1", "prefix": 8} in found["addresses"]
     assert found["ssh_connection"] is found["route_device"] is None
