@@ -1,64 +1,36 @@
-"""Many trials at the same time in one lab: trials as JSON lines on standard input, records on standard output.
+"""Many trials at the same time: trials as JSON lines on standard input, records on standard output.
 
-``python -m harness.batch``. One loop holds them all, each with its own moments. What belongs to a whole host or router
-(tcp_retries2, a NAT) must be the same for all trials of a batch: ``rooms`` sorts trials so that it is.
+``python -m harness.batch``: the engine without a run's folder, for programs that keep records themselves.
 """
 
 import asyncio
 import sys
-from collections.abc import Iterable
 
 import msgspec
 
+from harness.engine import Engine, Job, Rules
 from harness.events import Teller
-from harness.experiment import run_trial
-from harness.labs.place import Namespaces, Place
+from harness.labs.place import Namespaces
 from harness.labs.protocols import Lab
+from harness.limits import most_at_once
 from harness.spec.trial import Trial
 from harness.verdict.record import Record
 
-# How many trials may be busy with setting up or striking; all others only wait.
-_AT_ONCE = 2
 
-
-def rooms(trials: Iterable[Trial]) -> list[list[Trial]]:
-    """Return the trials in groups that can share a lab."""
-    found: dict[object, list[Trial]] = {}
-    for trial in trials:
-        found.setdefault((trial.asked.retries2, _wide(trial)), []).append(trial)
-    return list(found.values())
-
-
-def _wide(trial: Trial) -> object:
-    """What of the trial's fault all trials of its room must share: a NAT, or all of it if it takes a whole host."""
-    if trial.fault == "expire-nat":
-        return tuple(sorted(trial.options.items()))
-    return trial.number if trial.options.get("where", "router") != "router" else None
-
-
-async def run_together(trials: list[Trial], place: Place) -> None:
-    """Run all ``trials`` at once in one lab and print each record as it comes."""
-    lab = await place.build(trials, None)
-    try:
-        turn = asyncio.Semaphore(_AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for trial in trials:
-                group.create_task(_one(lab, trial, turn))
-    finally:
-        await lab.close()
-
-
-async def _one(lab: Lab, trial: Trial, turn: asyncio.Semaphore) -> None:
-    record: Record = await run_trial(lab, trial, Teller(), turn)
+def _print(record: Record) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
     sys.stdout.buffer.flush()
 
 
+async def _nothing(lab: Lab) -> None:
+    """Nobody is told of the lab."""
+
+
 def main() -> None:
-    trials = [msgspec.json.decode(line, type=Trial) for line in sys.stdin.buffer]
+    jobs = [Job(msgspec.json.decode(line, type=Trial)) for line in sys.stdin.buffer]
     place = Namespaces()
     place.enter()
-    asyncio.run(run_together(trials, place))
+    asyncio.run(Engine(place, Rules(at_once=most_at_once()), Teller(), _print, _nothing).run(jobs))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ The engine never waits for a listener and draws nothing itself: displays and fil
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 Listener = Callable[[str, dict[str, Any]], None]
 
@@ -21,7 +21,22 @@ class Teller:
         self._listeners = listeners
         self.clock: Callable[[], float] = time.monotonic
 
+        self._about: dict[str, Any] = {}
+
+    def by(self, clock: Callable[[], float]) -> Self:
+        """Return a teller to the same listeners that says its instants by another clock."""
+        return self._like(clock, self._about)
+
+    def about(self, **fields: Any) -> Self:
+        """Return a teller to the same listeners that adds these fields to every event: which trial it is about."""
+        return self._like(self.clock, {**self._about, **fields})
+
+    def _like(self, clock: Callable[[], float], about: dict[str, Any]) -> Self:
+        like = type(self)(*self._listeners)
+        like.clock, like._about = clock, about
+        return like
+
     def __call__(self, name: str, **fields: Any) -> None:
-        fields.setdefault("at", self.clock())
+        fields = {"at": self.clock(), **self._about, **fields}
         for listener in self._listeners:
             listener(name, fields)

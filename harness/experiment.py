@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,14 +17,13 @@ from harness.scene import survey, traffic
 from harness.scene.opening import begin_connect, in_force, open_stage
 from harness.scene.stage import Stage
 from harness.scene.waiting import Watched, limit_s, never, watch
+from harness.spec.cell import cell_of
 from harness.spec.trial import Trial
-from harness.verdict import judge
+from harness.turns import SETTING_UP, STRIKING, Turns
+from harness.verdict import judge, lateness
 from harness.verdict.explain import explain
 from harness.verdict.proof import prove
 from harness.verdict.record import Detection, FaultPart, Record
-
-# Nobody else is there whose turn it could be.
-ALONE: AbstractAsyncContextManager[None] = contextlib.nullcontext()
 
 
 class Struck(NamedTuple):
@@ -37,24 +35,27 @@ class Struck(NamedTuple):
     mapping: bool | None
 
 
-async def run_trial(lab: Lab, trial: Trial, tell: Tell, turn: AbstractAsyncContextManager[Any] = ALONE) -> Record:
+async def run_trial(lab: Lab, trial: Trial, tell: Tell, turns: Turns | None = None) -> Record:
     """Run ``trial`` in ``lab`` and return its record. The fault is healed however this ends.
 
-    ``turn``: held while setting up and while striking, so that many trials at once do not make each other late.
+    ``turns``: one is held while setting up and while striking, so that many trials at once do not make each other late.
     """
     fault = all_faults()[trial.fault](**trial.options)
-    async with turn:
+    turns = turns or Turns()
+    lost = lab.lost_packets()
+    async with turns.take(SETTING_UP):
         await lab.relate()
         await fault.prepare(lab)
         stage = await open_stage(lab, trial, fault, tell)
+        stage.lost_before = lost
     try:
         if trial.traffic == "connect":
-            return await _connect(stage, turn)
-        async with turn:
+            return await _connect(stage, turns)
+        async with turns.take(STRIKING):
             await traffic.begin(stage)
         await traffic.keep_quiet(stage)
         await fault.await_moment(stage)
-        async with turn:
+        async with turns.take(STRIKING):
             struck = await _strike(stage)
         mark = struck.mark
         stage.meanwhile(traffic.write_later(stage, mark.at_s))
@@ -88,9 +89,9 @@ async def _strike(stage: Stage) -> Struck:
     return Struck(mark, known, survivor, mapping)
 
 
-async def _connect(stage: Stage, turn: AbstractAsyncContextManager[Any]) -> Record:
+async def _connect(stage: Stage, turns: Turns) -> Record:
     """The trial of connect(): the fault is there first, and the clock starts when connect() is called."""
-    async with turn:
+    async with turns.take(STRIKING):
         injected = await stage.fault.inject(stage)
         connecting = asyncio.create_task(begin_connect(stage))
         began = await stage.hears(stage.survivor, "connecting")
@@ -131,6 +132,7 @@ def _record(
     moved_s = stage.lab.moved_s()
     record = Record(
         experiment=trial.fault,
+        cell=cell_of(trial, fault.options),
         trial=trial.number,
         settings=stage.settings,
         traffic=trial.traffic,
@@ -146,6 +148,7 @@ def _record(
             options=fault.values,
         ),
         detection=detection,
+        late_s=lateness.of(detection, watched.sign),
         prediction=prediction,
         agrees=judge.agrees(detection, prediction, mark.uncertainty_s + moved_s),
         proof=prove(fault.claim_for(trial.survivor), evidence),

@@ -1,4 +1,4 @@
-"""From trials to an exit code: enter the namespaces, build the lab, run the trials, keep and show what was seen."""
+"""From trials to an exit code: have the engine run them, keep and show what was seen."""
 
 import asyncio
 import signal
@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness.endpoints import wire
+from harness.engine import Engine, Job, Rules
 from harness.errors import Unavailable
-from harness.events import Teller
-from harness.experiment import run_trial
+from harness.events import Listener, Teller
 from harness.faults import all_faults
 from harness.labs.place import Namespaces, Place
+from harness.labs.protocols import Lab
 from harness.observe import machine
 from harness.predict.meaning import meaning
 from harness.report import table
@@ -45,25 +46,63 @@ def run(trials: list[Trial], wanted: Wanted, place: Place | None = None) -> int:
     Raises HalfopenError (with its exit code) where it cannot start or go on.
     """
     console = Console(stderr=True, highlight=False)
-    place = place or Namespaces()
-    for number in _ENDING[1:]:
-        signal.signal(number, _interrupt)
+    heed_signals()
     with Run.create(wanted.results, trials[0].fault) as kept:
-        kept.describe(machine.metadata())
-        place.enter()
         records: list[Record] = []
+
+        def keep(record: Record) -> None:
+            records.append(record)
+            kept.keep(record)
+            if wanted.json:
+                print_record(record, kept)
+
         with Terminal(console) as terminal:
-            tell = Teller(terminal, kept.note)
-            terminal.now = lambda: tell.clock()
-            # Introduced once the lab stands: one that cannot be built has one line to say, and no other.
-            interrupted = in_loop(
-                _all(trials, place, wanted, kept, tell, records, lambda: _introduce(trials[0], kept, console)), tell
-            )
+
+            def built(lab: Lab) -> None:
+                # Introduced once the lab stands: one that cannot be built has one line to say, and no other.
+                terminal.now = lab.now
+                _introduce(trials[0], kept, console)
+
+            jobs, rules = [Job(trial) for trial in trials], Rules(at_once=1)
+            task = Task(place=place or Namespaces(), rules=rules, kept=kept, keep=keep, built=built, pcap=wanted.pcap)
+            interrupted, _ = carry_out(jobs, task, terminal)
         table.show(records, console)
     if interrupted:
         console.print(f"interrupted; what was seen is in {kept.folder}", soft_wrap=True, markup=False)
         return INTERRUPTED
     return 0 if all(record.agrees and record.proof.holds for record in records) else NOT_AS_PREDICTED
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done with jobs: where, by which rules, and who gets what: ``keep`` each record, ``built`` the first
+    lab. Events go to ``kept``.
+    """
+
+    place: Place
+    rules: Rules
+    kept: Run
+    keep: Callable[[Record], None]
+    built: Callable[[Lab], None]
+    pcap: bool = False
+
+
+def carry_out(jobs: list[Job], task: Task, *listeners: Listener) -> tuple[bool, Engine]:
+    """Have the engine run ``jobs``; return whether a signal cut it short, and the engine. Raises HalfopenError."""
+    kept = task.kept
+    kept.describe(machine.metadata())
+    task.place.enter()
+    tell = Teller(*listeners, kept.note)
+
+    async def built(lab: Lab) -> None:
+        kept.describe({**machine.metadata(), **await lab.machine()})
+        task.built(lab)
+
+    async def run() -> None:
+        await engine.run(jobs)
+
+    pcap = kept.folder / "packets.pcapng" if task.pcap else None
+    engine = Engine(task.place, task.rules, tell, task.keep, built, pcap)
+    return in_loop(run(), tell), engine
 
 
 def _introduce(trial: Trial, kept: Run, console: Console) -> None:
@@ -78,8 +117,13 @@ def _introduce(trial: Trial, kept: Run, console: Console) -> None:
         console.print(f"  {sentence}", soft_wrap=True)
 
 
+def heed_signals() -> None:
+    """From now on every signal that ends the program ends it as Ctrl-C does; the event loop has handlers of its own."""
+    for number in _ENDING[1:]:
+        signal.signal(number, _interrupt)
+
+
 def _interrupt(number: int, frame: object) -> Never:
-    """Until the event loop has handlers of its own, every signal that ends the program ends it as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
@@ -116,31 +160,6 @@ def in_loop(work: Coroutine[Any, Any, None], tell: Teller) -> bool:
 
 async def _finish(task: "asyncio.Task[None]") -> None:
     await task
-
-
-async def _all(
-    trials: list[Trial],
-    place: Place,
-    wanted: Wanted,
-    kept: Run,
-    tell: Teller,
-    records: list[Record],
-    introduce: Callable[[], None],
-) -> None:
-    lab = await place.build(trials, kept.folder / "packets.pcapng" if wanted.pcap else None)
-    try:
-        tell.clock = lab.now
-        kept.describe({**machine.metadata(), **await lab.machine()})
-        introduce()
-        for trial in trials:
-            tell("trial", number=trial.number, of=len(trials))
-            record = await run_trial(lab, trial, tell)
-            records.append(record)
-            kept.keep(record)
-            if wanted.json:
-                print_record(record, kept)
-    finally:
-        await lab.close()
 
 
 def print_record(record: msgspec.Struct, kept: Run) -> None:

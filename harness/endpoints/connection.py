@@ -227,7 +227,7 @@ class Connection:
             self.tell("blocked", at=self.blocked_at)
             if self._write_deadline:
                 due = self.blocked_at + self._write_deadline
-                self._later("write", due, lambda: self._sign(DEADLINE, "send", now()))
+                self._later("write", due, lambda: self._sign(DEADLINE, "send", now(), due))
         self._watch()
 
     def _unstuck(self) -> None:
@@ -238,22 +238,26 @@ class Connection:
     def _rearm_read(self) -> None:
         if self._read_deadline:
             due = self.read_at + self._read_deadline
-            self._later("read", due, lambda: self._sign(DEADLINE, "recv", now()))
+            self._later("read", due, lambda: self._sign(DEADLINE, "recv", now(), due))
 
     def _beat(self, every: int, misses: int) -> None:
-        self.ping_due = (self.ping_due or now()) + every
+        due = self.ping_due or now()
+        self.ping_due = due + every
         if self.awaiting_pong:
             self.unanswered += 1
             if self.unanswered >= misses:
-                self._sign(HEARTBEAT, "ping", now())
+                self._sign(HEARTBEAT, "ping", now(), due)
                 return
         self.awaiting_pong = True
         self.pings += 1
         self._push(PING)
         self._later("ping", self.ping_due, lambda: self._beat(every, misses))
 
-    def _sign(self, sign: str, call: str, at: int) -> None:
-        """Report the first sign, and what the next read says after it; then let go of the socket's events."""
+    def _sign(self, sign: str, call: str, at: int, due: int | None = None) -> None:
+        """Report the first sign, and what the next read says after it; then let go of the socket's events.
+
+        ``due``: when this program's own deadline or heartbeat was to fire.
+        """
         if self.signed:
             return
         self.signed = True
@@ -264,7 +268,7 @@ class Connection:
                 then = EOF if self.sock.recv(_CHUNK, socket.MSG_DONTWAIT) == b"" else "data"
             except OSError as error:
                 then = "nothing" if isinstance(error, BlockingIOError) else sign_of(error)
-        self.tell("sign", sign=sign, call=call, at=at, then=then)
+        self.tell("sign", sign=sign, call=call, at=at, then=then, due=due)
 
     # -- SO_RCVTIMEO needs a call that blocks, hence a thread ---------------------------------------------------------
 

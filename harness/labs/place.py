@@ -24,7 +24,13 @@ _WITHOUT: dict[Ability, str] = {
 
 
 class Place(Protocol):
-    """Enter it before the program starts any thread; then build labs."""
+    """Enter it before the program starts any thread; then build labs.
+
+    ``labs_at_once``: how many it can have at the same time.
+    """
+
+    @property
+    def labs_at_once(self) -> int: ...
 
     def enter(self) -> None:
         """Make this process ready. Raises Unavailable."""
@@ -41,6 +47,9 @@ class Place(Protocol):
 
 class Namespaces:
     """This machine's own namespaces."""
+
+    # Each has two agents, and threads of its own: more make each other late.
+    labs_at_once = 8
 
     def enter(self) -> None:
         # Before the namespaces: /proc/timer_list is for the machine's own root only.

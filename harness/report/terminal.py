@@ -22,6 +22,8 @@ from harness.report.table import predicted
 from harness.units import format_duration
 
 _REFRESHES_PER_SECOND = 4
+# Which trial an event is about; here there is one at a time.
+_WHICH = ("trial", "attempt")
 _INDENT = 14  # columns: an instant, and a gap
 _NARROWEST = 20
 _MOST_SEGMENTS = 200  # a stream in trouble sends thousands; all are in events.jsonl
@@ -60,7 +62,7 @@ class Terminal:
     def __call__(self, name: str, fields: dict[str, Any]) -> None:
         handler = getattr(self, f"_on_{name}", None)
         if handler is not None:
-            handler(**fields)
+            handler(**{key: value for key, value in fields.items() if key not in _WHICH})
 
     # -- events ----------------------------------------------------------------------------------------------------
 

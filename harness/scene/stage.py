@@ -32,6 +32,7 @@ class Stage:
         self.armed_at: float | None = None
         self.wrote_at: float | None = None  # traffic write: when the kernel was given the data
         self.healed: Mark | None = None  # an outage that ended by itself, when it did
+        self.lost_before = 0  # packets that the capture had lost before this trial
         self.survivor_gone = False  # connect: the socket is closed by the time that it has failed
         self._work: list[asyncio.Task[None]] = []
         self.changed = asyncio.Event()  # a packet was seen or an event heard: look again

@@ -159,6 +159,6 @@ async def evidence(
         icmp_to_survivor=sum(1 for s in trace.to(side, mark.before / 1e9, until) if s.role == "icmp"),
         rst_to_survivor=sum(1 for s in heard if s.role == "rst"),
         mapping=mapping,
-        capture_complete=stage.lab.lost_packets() == 0,
+        capture_complete=stage.lab.lost_packets() == stage.lost_before,
         rst_from_survivor_at=None if rst is None else rst.at,
     )

@@ -17,7 +17,7 @@ from harness.predict.situation import Effect, Prediction, Situation
 from harness.scene.stage import Stage
 
 # A prediction that is wrong must have time to show it.
-_LONGER, _LONGER_S = 1.10, 2.0
+LONGER, LONGER_S = 1.10, 2.0
 _ANSWER_WITHIN_S = 2.0
 _BLACK_HOLE = Effect(to_peer="drop", to_survivor="drop", peer="dead")
 
@@ -62,7 +62,7 @@ def limit_s(stage: Stage, situation: Situation, prediction: Prediction) -> float
         # Nothing is to be seen: watch for as long as the same settings would take if the peer were really gone.
         dead = predict(msgspec.structs.replace(situation, effect=_BLACK_HOLE, mapping_expires_at=None))
         ends.append(dead.latest_s)
-    return max((end for end in ends if end is not None), default=0.0) * _LONGER + _LONGER_S
+    return max((end for end in ends if end is not None), default=0.0) * LONGER + LONGER_S
 
 
 async def watch(stage: Stage, mark: Mark, until: float, wanted: Prediction) -> Watched:

@@ -32,6 +32,7 @@ def prove(claim: Claim, evidence: Evidence) -> Proof:
         probes_seen=evidence.probes,
         retransmissions_seen=evidence.retransmissions,
         missing=missing,
+        capture_complete=evidence.capture_complete,
     )
 
 

@@ -57,6 +57,7 @@ class Proof(msgspec.Struct, kw_only=True):
     retransmissions_seen: int = 0
     peer_state: str | None = None
     missing: str | None = None
+    capture_complete: bool = True
 
 
 class Record(msgspec.Struct, kw_only=True):

@@ -13,6 +13,9 @@ from harness.spec.trial import Trial
 class Machines:
     """Machines reached over SSH. Nothing of this machine is entered or changed."""
 
+    # The same machines would be in each.
+    labs_at_once = 1
+
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
 
