@@ -1,4 +1,5 @@
-"""client - router - server on one machine. The router is the network namespace that the program entered.
+"""client - router - server on one machine. The router is the network namespace that the program entered, or, for
+further labs at the same time, one like it.
 
 Idle ends of dead connections (orphans) must not keep the namespaces alive: tcp_orphan_retries=1. What one connection
 taught the kernel must not change the next: tcp_no_metrics_save=1. Neighbour entries are permanent, so that ARP and
@@ -30,7 +31,8 @@ _ROUTER_SYSCTLS = {
 
 N = TypeVar("N", bound=Namespace)
 
-_built = threading.Lock()
+# Held by the lab whose router is the namespace that the program entered.
+_entered = threading.Lock()
 
 
 class Host(Namespace):
@@ -46,19 +48,19 @@ class Host(Namespace):
 class Lab:
     """Two hosts with a router between them, ready for use when constructed. Close it, or use it in a ``with``.
 
-    One at a time in a program; the program must have called ``enter``. Raises LabError.
+    The router is the namespace that the program entered; while another lab has that, it is one of its own.
+    The program must have called ``enter``. Raises LabError.
     """
 
     def __init__(self) -> None:
         if current() is None:
             raise LabError("a lab needs namespaces of its own: the program has not entered any yet")
-        if not _built.acquire(blocking=False):
-            raise LabError("this program has a lab already: close it before building another")
+        self._at_home = _entered.acquire(blocking=False)
         self._closed = False
         self._filter: Filter | None = None
         self._namespaces: list[Namespace] = []
         try:
-            self.router = self._keep(Namespace("router", new=False))
+            self.router = self._keep(Namespace("router", new=not self._at_home))
             self.client = self._keep(Host(CLIENT))
             self.server = self._keep(Host(SERVER))
             self._wire()
@@ -87,7 +89,8 @@ class Lab:
         self._closed = True
         # Last in, first out; each is done whatever becomes of the others.
         with contextlib.ExitStack() as undoing:
-            undoing.callback(_built.release)
+            if self._at_home:
+                undoing.callback(_entered.release)
             for namespace in self._namespaces:
                 undoing.callback(namespace.close)
             if self._namespaces:
