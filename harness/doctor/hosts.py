@@ -1,8 +1,10 @@
 """The doctor for machines reached over SSH: all that an experiment will need of each, tried as it will try it."""
 
 import asyncio
+import shlex
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -46,8 +48,8 @@ class _Kind(msgspec.Struct, frozen=True):
 
 
 _KINDS = (
-    _Kind("login", "as the line says; try: ssh HOST true", router=True),
-    _Kind("host key", "as the line says", router=True),
+    _Kind("login", "as said above; OpenSSH tells more: {ssh}", router=True),
+    _Kind("host key", "as said above, once ssh-keygen -l on the host shows that fingerprint", router=True),
     _Kind("Python", "Python 3.8 or later on the host, as python3 in its PATH", router=True),
     _Kind("privilege", 'log in as root, or say how to become root: become = "sudo -n"', router=True),
     _Kind("data address", "an address or a device that the host has"),
@@ -78,7 +80,7 @@ async def examine_hosts(hosts: Hosts, prompts: Prompts | None = None) -> list[Ch
         if prompts is None:
             asker.close()
         await asyncio.gather(*(each.connection.close() for each in examined if each.connection))
-    return [check for each in examined for check in each.checks()]
+    return [check for each in examined for check in each.checks(hosts.ssh_config)]
 
 
 _UNTRIED = Finding(None, "could not be tried")
@@ -93,7 +95,8 @@ class _Examined:
         self.here: SshHost | None = None
         self.found: dict[str, Finding] = {}
 
-    def checks(self) -> list[Check]:
+    def checks(self, ssh_config: Path | None) -> list[Check]:
+        ssh = _ssh(self.host, ssh_config)
         return [
             Check(
                 host=self.host.name_typed,
@@ -101,7 +104,7 @@ class _Examined:
                 name=kind.name,
                 present=finding.present,
                 how=finding.how,
-                get=kind.get if finding.get is None else finding.get,
+                get=kind.get.format(ssh=ssh),
                 required=kind.required,
             )
             for kind in _KINDS
@@ -180,6 +183,8 @@ async def _control_path(here: SshHost) -> Finding:
 
 
 async def _back_end(here: SshHost) -> Finding:
+    if not here.facts["can_admin"]:
+        return Finding(None, "cannot be tried without privilege")
     index, own = here.facts["indices"][here.device], here.device != here.facts["route_device"]
     found = await find_edge(here.agent, here.device, index, sorted(here.addresses), own)
     if not isinstance(found, Edge):
@@ -203,6 +208,16 @@ async def _clock(client: _Examined, server: _Examined) -> Finding:
     error_s = (error + its_error) / 1e9
     how = f"{(its - offset) / 1e9:+.6f} s from the client's, known to {error_s * 1e3:.3f} ms"
     return Finding(error_s <= _CLOCK_ERROR_S, how)
+
+
+def _ssh(host: RemoteHost, ssh_config: Path | None) -> str:
+    """Return the command that logs in to ``host`` by OpenSSH, and says what it does."""
+    words = ["ssh", "-v"]
+    if ssh_config is not None:
+        words += ["-F", str(ssh_config)]
+    if host.port is not None:
+        words += ["-p", str(host.port)]
+    return shlex.join([*words, f"{host.user}@{host.name}" if host.user else host.name])
 
 
 def _now(host: SshHost) -> Callable[[], Awaitable[int]]:

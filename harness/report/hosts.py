@@ -36,9 +36,11 @@ def json_lines(checks: Sequence[Check]) -> str:
 
 def summary(checks: Sequence[Check]) -> str:
     """Return the one sentence that it comes to."""
-    needed = [_name(check) for check in checks if check.required and not check.present]
+    needed = [check for check in checks if check.required and not check.present]
     if needed:
-        return f"These hosts cannot run an experiment: {', '.join(needed)} missing or not tried."
+        # What could not be tried follows from what failed.
+        named = [check for check in needed if check.present is False] or needed
+        return f"These hosts cannot run an experiment: {', '.join(map(_name, named))} missing."
     better = [_name(check) for check in checks if not check.present]
     if better:
         return f"These hosts can run experiments, without {', '.join(better)}."

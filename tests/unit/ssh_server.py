@@ -64,6 +64,7 @@ class Server(ServerInterface):
                 sock, _ = self._socket.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             transport = Transport(sock)
             transport.daemon = True
             self._transports.append(transport)
@@ -109,11 +110,9 @@ class Server(ServerInterface):
         return True
 
     def _run(self, channel):
-        try:
+        with contextlib.suppress(OSError, EOFError):  # the client has gone
             self.run(channel)
-        except OSError:
-            pass
-        finally:
+        with contextlib.suppress(OSError, EOFError):
             channel.close()
 
     def check_channel_direct_tcpip_request(self, chanid, origin, destination):

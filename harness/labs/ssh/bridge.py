@@ -30,6 +30,7 @@ class Bridge:
         theirs, self._ear = socket.socketpair()
         self.sink = theirs.detach()
         self._said = b""
+        self._over = threading.Event()
         self._threads = [
             threading.Thread(target=run, name=run.__name__, daemon=True)
             for run in (self._pass_output, self._pass_input, self._note_errors)
@@ -40,7 +41,7 @@ class Bridge:
     @property
     def finished(self) -> bool:
         """Whether the command's output has ended."""
-        return not self._threads[0].is_alive()
+        return self._over.is_set()
 
     def wait(self, seconds: float) -> None:
         """Wait until the channel has ended and every thread with it, so long at most. Close ``sink`` before."""
@@ -64,12 +65,14 @@ class Bridge:
                     wire.write_all(self._mouth, data)
                 except OSError:
                     listening = False  # nobody reads any more; the end of the command still counts
-        os.close(self._mouth)
+        # In this order: whoever is told of the end finds it noted, and can write no more.
+        self._over.set()
         with contextlib.suppress(OSError):
             self._ear.shutdown(socket.SHUT_RDWR)
+        os.close(self._mouth)
 
     def _pass_input(self) -> None:
-        with self._ear, contextlib.suppress(OSError, SSHException):
+        with self._ear, contextlib.suppress(OSError, EOFError, SSHException):
             try:
                 while data := self._ear.recv(_CHUNK):
                     self._channel.sendall(data)

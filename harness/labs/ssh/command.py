@@ -22,6 +22,8 @@ if sys.version_info < {_OLDEST}:
 _NO_PYTHON = re.compile(
     r"python3\b.*(not found|no such file|unknown command)|unknown command:? .?python3", re.IGNORECASE
 )
+# The last line of a traceback: then there is a Python, and whoever was to become root did.
+_OF_PYTHON = re.compile(r"[A-Za-z_.]*(Error|Exception)\b")
 
 
 class Ended(NamedTuple):
@@ -64,7 +66,8 @@ def why_not(ended: Ended, become: str, refused: str) -> str:
         return "it has no python3 in its PATH; Python 3.8 or later is needed there, and nothing else"
     if "ModuleNotFoundError" in last or "No module named" in last:
         return f"its python3 is not whole ({last}); install python3, not python3-minimal"
-    told = f"{last} (exit status {ended.status})" if last else f"exit status {ended.status}, without a word"
-    if become and (last.startswith(f"{become.split()[0]}:") or become.split()[0] in last):
+    status = "killed" if ended.status < 0 else f"exit status {ended.status}"
+    told = f"{last} ({status})" if last else f"{status}, without a word"
+    if become and not _OF_PYTHON.match(last):
         return f"{refused}: {told}; let it do so without a password"
     return f"the agent did not start: {told}"
