@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.ssh import guests as guest_hosts
 from tests.ssh import keys, namespaces
+from tests.ssh.guests import Guests
 from tests.ssh.keys import Keys
 from tests.ssh.namespaces import Pair
 from tests.ssh.plan import Plan
@@ -40,3 +42,12 @@ def make_pair(run_keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="module")
+def guests(run_keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guests]:
+    """Client and server with kernels of their own."""
+    if reason := guest_hosts.missing():
+        pytest.skip(reason)
+    with Guests(Plan(str(tmp_path_factory.mktemp("guests")), kind="guest"), run_keys) as made:
+        yield made

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.ssh.keys import Keys
-from tests.ssh.plan import BECOME, CONTROL, PORTS, Plan
+from tests.ssh.plan import CONTROL, PORTS, Plan
 
 _SWITCH = Path(__file__).with_name("switch.py")
 
@@ -56,14 +56,14 @@ def write_host(plan: Plan, keys: Keys, name: str) -> Path:
     folder = Path(plan.folder) / name
     (folder / "bin").mkdir(parents=True)
     prelude = plan.prelude if plan.python else f"{plan.prelude}\nPATH=/run/host/bin; export PATH"
-    texts = {
+    texts: dict[str, str] = {
         "sshd_config": _SSHD_CONFIG.format(port=PORTS[name]) + _of_this_version(),
         "authorized_keys": keys.public("user") + "\n",
         "passwd": _PASSWD,
         "group": _GROUP,
         "shadow": _SHADOW,
         "shell": _SHELL.format(prelude=prelude),
-        Path(BECOME).relative_to("/run/host"): _BECOME,
+        "bin/become": _BECOME,
         "bin/refuse": _REFUSE,
         "host_key": keys.private(name).read_text(),
     }

@@ -18,8 +18,11 @@ from netns.enter import enter
 from netns.errors import LabError
 from netns.namespace import Namespace
 from tests.ssh import wires
-from tests.ssh.looking import ping, qdiscs, tables
-from tests.ssh.machine import Guest, Machine, NamespaceHost
+from tests.ssh.guest import Guest
+from tests.ssh.looking import qdiscs, tables
+from tests.ssh.machine import Machine
+from tests.ssh.namespace_host import NamespaceHost
+from tests.ssh.ping import ping
 from tests.ssh.plan import CONTROLLER, Plan
 from tests.ssh.switch import ADDRESS
 

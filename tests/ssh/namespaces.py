@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,19 +35,21 @@ class TestHost(msgspec.Struct, frozen=True):
     user: str
 
 
-def missing() -> str | None:
-    """Return the one reason why there can be no such hosts here, or None."""
+_TOOLS = {
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+}
+
+
+def missing(tools: Mapping[str, str] = _TOOLS) -> str | None:
+    """Return the one reason why there can be no such hosts here, or None. ``tools``: the package of each."""
     if os.geteuid() != 0:
         return "sshd needs root: run the tests in tests/ssh as root"
-    tools = {
-        "sshd": "openssh-server",
-        "ssh": "openssh-client",
-        "ssh-keygen": "openssh-client",
-        "unshare": "util-linux",
-        "setpriv": "util-linux",
-    }
     lacking = sorted({tools[tool] for tool in tools if not _which(tool)})
-    return f"install {' '.join(lacking)}: apt-get install {' '.join(lacking)}" if lacking else None
+    return f"missing here: apt-get install {' '.join(lacking)}" if lacking else None
 
 
 def _which(tool: str) -> str | None:
@@ -124,9 +126,10 @@ class Pair:
         """Run a command in the controller's network."""
         return _run(self.command(*argv), within_s)
 
-    def ssh(self, name: str, *command: str, within_s: float = 30) -> subprocess.CompletedProcess[str]:
-        """Run a command on a host by the OpenSSH client."""
-        return self.run("ssh", "-F", str(self.ssh_config), "-o", "BatchMode=yes", name, *command, within_s=within_s)
+    def ssh(self, name: str, *command: str, given: str = "", within_s: float = 30) -> subprocess.CompletedProcess[str]:
+        """Run a command on a host by the OpenSSH client; ``given`` is its input."""
+        words = ("ssh", "-F", str(self.ssh_config), "-o", "BatchMode=yes", name, *command)
+        return _run(self.command(*words), within_s, given)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -221,5 +224,5 @@ class Pair:
         return answer["ok"]
 
 
-def _run(argv: tuple[str, ...], within_s: float) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=within_s, check=False)
+def _run(argv: tuple[str, ...], within_s: float, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, input=given, capture_output=True, text=True, timeout=within_s, check=False)

@@ -28,6 +28,11 @@ class Port(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...]
     gateway: tuple[str, ...] = ()
 
+    @property
+    def link_local(self) -> str:
+        """Ours, not the kernel's: it needs no duplicate detection."""
+        return f"fe80::{self.addresses[0].rpartition('.')[2]}"
+
 
 class Plan(msgspec.Struct, frozen=True):
     """The hosts and their switches.

@@ -72,9 +72,12 @@ def without_link_local(index: int) -> Message:
     return _link(index=index, attrs=[_NO_LINK_LOCAL]), RTM_NEWLINK, NLM_F_ACK
 
 
-def cable(name: str, index: int, switch: int, far_name: str, far_index: int, far_namespace: int) -> list[Message]:
-    """A veth pair from a port of ``switch`` to a host's device."""
-    far = {"index": far_index, "attrs": [("IFLA_IFNAME", far_name), ("IFLA_NET_NS_FD", far_namespace)]}
+def cable(
+    name: str, index: int, switch: int, far_name: str, far_index: int, far_namespace: int, mac: str
+) -> list[Message]:
+    """A veth pair from a port of ``switch`` to a host's device, whose link-layer address is ``mac``."""
+    far_attrs = [("IFLA_IFNAME", far_name), ("IFLA_ADDRESS", mac), ("IFLA_NET_NS_FD", far_namespace)]
+    far = {"index": far_index, "attrs": far_attrs}
     about = {
         "attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", far)]})],
     }
@@ -124,6 +127,11 @@ def default_route(index: int, gateway: str) -> Message:
     message["type"] = 1
     message["attrs"] = [("RTA_GATEWAY", gateway), ("RTA_OIF", index)]
     return message, RTM_NEWROUTE, _NEW
+
+
+def index_of(name: str) -> int:
+    """The interface index of a device of the calling thread's namespace. Raises OSError."""
+    return socket.if_nametoindex(name)
 
 
 def tap(name: str) -> int:
