@@ -41,9 +41,8 @@ def _key(key: str) -> str:
 
 def section(name: str, title: str, *content: str) -> Section:
     heading = tag("h2", escape(title), id=f"{name}-heading")
-    return Section(
-        name, name.capitalize(), tag("section", heading, *content, id=name, aria_labelledby=f"{name}-heading")
-    )
+    html = tag("section", heading, *content, id=name, aria_labelledby=f"{name}-heading")
+    return Section(name, name.replace("-", " ").capitalize(), html)
 
 
 def note(text: str) -> str:

@@ -7,6 +7,8 @@ import msgspec
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 # From this ratio on, short and long times do not fit one linear axis.
 _WIDE = 30.0
+# Nothing is noticed sooner: what says it is stands at the edge.
+_INSTANT_S = 1e-6
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +30,13 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
         return self.start + share * (self.stop - self.start)
 
     def ticks(self, most: int) -> list[float]:
-        """Return round values on the axis, ``most`` at most (but two where that can be)."""
+        """Return round values on the axis, about ``most`` at most."""
         if self.log:
             found = _log_ticks(self.low, self.high, (1.0, 2.0, 5.0))
-            return found if 2 <= len(found) <= most else _log_ticks(self.low, self.high, (1.0,)) or found[:most]
+            if len(found) <= most:
+                return found
+            found = _log_ticks(self.low, self.high, (1.0,))
+            return found[:: math.ceil(len(found) / most)]
         step = _step((self.high - self.low) / max(1, most))
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
@@ -41,6 +46,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
 def scale_for(values: list[float], start: float, stop: float, log: bool | None = None) -> Scale:
     """Return a scale that holds all ``values`` with a little room; ``log`` None: where they are far apart."""
     low, high = min(values), max(values)
+    if 0 < low < _INSTANT_S < high:
+        low = _INSTANT_S
     wide = low > 0 and high / low > _WIDE if log is None else log and low > 0
     if wide:
         return Scale(low=low / 1.15, high=high * 1.15, start=start, stop=stop, log=True)

@@ -21,6 +21,7 @@ _HEIGHT, _TOP, _LEFT, _BOTTOM, _ENTRY_H = 240.0, 26.0, 48.0, 40.0, 18.0
 # A trial that was watched for less was not watched, but shown to be never (scene/waiting.py).
 _WATCHED_S = 0.5
 _DECADES, _FAR_APART = 100.0, 30.0
+_NARROW = 500.0
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ def survival(facts: Facts, width: float) -> Plot:
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         drawn.append(line(_LEFT, y.at(share), width, y.at(share), "rule" if share else "axis"))
         drawn.append(text(_LEFT - 6, y.at(share) + 4, f"{share:.0%}", "quiet small end"))
-    for tick in x.ticks(4 if width < 500 else 8):
+    for tick in x.ticks(4 if width < _NARROW else 8):
         drawn.append(line(x.at(tick), bottom, x.at(tick), bottom + 4, "axis"))
         drawn.append(text(x.at(tick), bottom + 17, short(tick), "quiet small mid"))
     drawn.append(text(width - 4, bottom + 34, "after the fault", "quiet small end"))
@@ -139,12 +140,21 @@ def _mark(x: float, y: float, i: int) -> str:
 
 def _entry(label: str, curve: Curve, i: int, width: float) -> str:
     y = _HEIGHT + i * _ENTRY_H + 4
-    words = fitted(f"{label}: {_says(curve)}", width - 44)
+    said = _says(curve) if width > _NARROW else _briefly(curve)
+    words = fitted(f"{label}: {said}", width - 44)
     return element("path", d=f"M0 {number(y - 4)}H34", kind=f"curve line{i}") + text(42, y, words)
 
 
 def _says(curve: Curve) -> str:
-    died = len(curve.steps) - 1
-    said = f"{died} of {many(curve.trials, 'trial')} noticed"
-    half = next((at for at, share in curve.steps if share <= 0.5), None)
+    half = _half(curve)
+    said = f"{len(curve.steps) - 1} of {many(curve.trials, 'trial')} noticed"
     return said + (f", half within {short(half)}" if half is not None else "")
+
+
+def _briefly(curve: Curve) -> str:
+    half = _half(curve)
+    return f"{len(curve.steps) - 1}/{curve.trials}" + (f", half in {short(half)}" if half is not None else "")
+
+
+def _half(curve: Curve) -> float | None:
+    return next((at for at, share in curve.steps if share <= 0.5), None)
