@@ -12,7 +12,9 @@ In the order in which they are used:
 ``wiring``     the links, addresses, neighbours and routes of the lab, as messages.
 ``lab``        client - router - server.
 ``nft``        the nftables messages that the faults are made of.
-``filter``     packet faults in the router, and their undoing; ``nat`` the one that forgets connections.
+``filter``     packet faults in the router, and their undoing; ``nat`` the one that forgets connections (``tracked``).
+``between``    the same in a router that has other packets too: bound to two addresses, and by ``flownat``, which needs
+               a ``cttimeout``, to single connections.
 ``capture``    packet sockets on the router's two links.
 
 Everything is synchronous; call it from one thread that has no event loop. Nothing imports ``harness``.

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netns import nft
+from netns.between import Between
 from netns.errors import LabError
-from netns.namespace import Namespace
-from netns.nat import Mapping, Nat
-from netns.netlink import NetlinkRefusal, Stamps
+from netns.nat import Nat
+from netns.netlink import Kernel, NetlinkRefusal, Stamps
+from netns.tracked import Mapping
 
 Toward = Literal["client", "server"]
 
-_KEY_LENGTH = 8
+# Of a flow's key: `meta nfproto`, which fills its register, and the ports.
+KEY_LENGTH = 8
 _NFPROTO = {4: 2, 6: 10}
 _UNREACHABLE = {"net": nft.ICMPX_NO_ROUTE, "host": nft.ICMPX_HOST, "admin": nft.ICMPX_ADMIN}
 _FORWARD, _OUTPUT = "forward", "output"
@@ -50,19 +52,31 @@ class Done:
 
 
 class Filter:
-    """The faults of one router. Use it from one thread at a time."""
+    """The faults of one router, whose ``kernel`` is closed with it. Use it from one thread at a time.
 
-    def __init__(self, router: Namespace) -> None:
-        self._router = router
-        self._netlink = router.call(nft.open_nft)
+    ``only``: the two addresses whose packets are meant; None: everybody's. ``nat``: what masquerades, where that is
+    for everybody too.
+    """
+
+    def __init__(
+        self, kernel: Kernel, *, nat: Nat | None = None, table: nft.Table = nft.FAULTS, only: Between | None = None
+    ) -> None:
+        self._netlink = kernel
+        self._nat, self._table = nat, table
         # Which injections want a key in a set: it leaves the set with the last of them.
         self._wanted: dict[tuple[str, bytes], set[object]] = {}
         self._rules: set[str] = set()
         self._past: Counter[str] = Counter()
-        self._nat: Nat | None = None
+        spared = [] if only is None else [*only.new_sets(table), *only.spare_others(_FORWARD, table)]
         try:
-            messages = [nft.new_table(), nft.new_chain(_FORWARD, nft.FORWARD), *self._new_rule("cut", nft.drop())]
-            self._send(messages)
+            self._send(
+                [
+                    nft.new_table(table),
+                    nft.new_chain(_FORWARD, nft.FORWARD, table=table),
+                    *spared,
+                    *self._new_rule("cut", nft.drop()),
+                ]
+            )
         except BaseException:
             self._netlink.close()
             raise
@@ -72,7 +86,7 @@ class Filter:
         try:
             if self._nat:
                 self._nat.stop()
-            self._netlink.send(nft.batch([nft.delete_table()]))
+            self._netlink.send(nft.batch([nft.delete_table(self._table)]))
         finally:
             self._netlink.close()
 
@@ -85,7 +99,7 @@ class Filter:
         cut = [key for key in keys(flow, to_client, to_server) if ("cut", key) in self._wanted]
         for key in cut:
             del self._wanted["cut", key]
-        stamps = self._send([nft.delete_elements("cut", cut)] if cut else [])
+        stamps = self._send([nft.delete_elements("cut", cut, self._table)] if cut else [])
         return Done(*stamps, once(lambda: self._inject([("cut", cut)], [])))
 
     def lossy(self, flow: Flow, percent: float, to_client: bool = True, to_server: bool = True) -> Done:
@@ -130,14 +144,15 @@ class Filter:
     def counters(self) -> dict[str, int]:
         """Packets that each kind of fault has dropped or refused so far, by name, and in "total"."""
         counts = Counter(self._past)
-        counts.update(nft.dropped(self._netlink))
+        counts.update(nft.dropped(self._netlink, self._table))
         return {**counts, "total": counts.total()}
 
     def masquerade(self, timeout_s: int, on_expiry: Literal["silent", "reset"] = "silent") -> Done:
         """Have the router translate what the client opens, and forget a connection idle for ``timeout_s`` (see Nat)."""
+        if self._nat is None:
+            raise LabError("this router does not translate for everybody")
         self._remember("nat-")
-        nat = self._nat = self._nat or Nat(self._router, self._netlink)
-        stamps = nat.start(timeout_s, on_expiry)
+        stamps = self._nat.start(timeout_s, on_expiry)
         return Done(*stamps, once(self.unmasquerade))
 
     def unmasquerade(self) -> Done:
@@ -159,7 +174,7 @@ class Filter:
     def _inject(self, keys_by_set: Sequence[tuple[str, list[bytes]]], making: Sequence[nft.Message]) -> Done:
         """Add keys to sets, in one batch with what makes those sets. Undoing takes out those nobody else wants."""
         places = [(name, key) for name, keys in keys_by_set for key in keys]
-        additions = [nft.add_elements(name, keys) for name, keys in keys_by_set if keys]
+        additions = [nft.add_elements(name, keys, self._table) for name, keys in keys_by_set if keys]
         stamps = self._send([*making, *additions])
         token = object()
         for place in places:
@@ -175,7 +190,7 @@ class Filter:
                 wanting.remove(token)
                 if not wanting:
                     del self._wanted[name, key]
-                    messages.append(nft.delete_elements(name, [key]))
+                    messages.append(nft.delete_elements(name, [key], self._table))
         return _final(self._send(messages))
 
     def _rule(self, name: str, action: list[nft.Expression]) -> list[nft.Message]:
@@ -183,17 +198,14 @@ class Filter:
         return [] if name in self._rules else self._new_rule(name, action)
 
     def _new_rule(self, name: str, action: list[nft.Expression]) -> list[nft.Message]:
-        match = [
-            *nft.match_tcp(),
-            nft.load_meta("NFPROTO"),
-            nft.load_payload(nft.TRANSPORT_HEADER, 0, 4, nft.REGISTER_2),
-            nft.lookup(name),
+        return [
+            nft.new_set(name, 1, KEY_LENGTH, self._table),
+            nft.new_rule(_FORWARD, name, match_flows(name) + action, self._table),
         ]
-        return [nft.new_set(name, 1, _KEY_LENGTH), nft.new_rule(_FORWARD, name, match + action)]
 
     def _remember(self, prefix: str) -> None:
         """Keep the counts of the rules so called, which are about to go."""
-        counts = nft.dropped(self._netlink).items()
+        counts = nft.dropped(self._netlink, self._table).items()
         self._past.update({name: count for name, count in counts if name.startswith(prefix)})
 
     def _send(self, messages: Sequence[nft.Message]) -> Stamps:
@@ -212,6 +224,16 @@ def keys(flow: Flow, to_client: bool, to_server: bool) -> list[bytes]:
     client, server = flow.client_port.to_bytes(2, "big"), flow.server_port.to_bytes(2, "big")
     chosen = ((to_client, version + server + client), (to_server, version + client + server))
     return list(dict.fromkeys(key for wanted, key in chosen if wanted))
+
+
+def match_flows(name: str) -> list[nft.Expression]:
+    """Packets whose key is in the set ``name``."""
+    return [
+        *nft.match_tcp(),
+        nft.load_meta("NFPROTO"),
+        nft.load_payload(nft.TRANSPORT_HEADER, 0, 4, nft.REGISTER_2),
+        nft.lookup(name),
+    ]
 
 
 def once(act: Callable[[], Done]) -> Callable[[], Done]:

@@ -11,11 +11,12 @@ import threading
 from types import TracebackType
 from typing import Self, TypeVar
 
-from netns import wiring
+from netns import nft, wiring
 from netns.enter import current
 from netns.errors import LabError
 from netns.filter import Filter
 from netns.namespace import Namespace, write_sysctl
+from netns.nat import Nat
 from netns.netlink import Netlink, NetlinkRefusal, Request
 from netns.wiring import CLIENT, SERVER, Side
 
@@ -79,7 +80,8 @@ class Lab:
         if self._closed:
             raise LabError("the lab is closed")
         if self._filter is None:
-            self._filter = Filter(self.router)
+            kernel = self.router.call(nft.open_nft)
+            self._filter = Filter(kernel, nat=Nat(kernel, self.router.set_sysctl))
         return self._filter
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR
 
@@ -66,6 +66,16 @@ def encode(messages: Sequence[tuple[Any, int, int]]) -> Request:
         if flags & NLM_F_ACK:
             acknowledged.append(sequence)
     return Request(b"".join(parts), tuple(acknowledged))
+
+
+class Kernel(Protocol):
+    """Whoever has a kernel do what requests say: a netlink socket here, or somebody on another machine."""
+
+    def send(self, request: Request, tolerate: frozenset[int] = frozenset()) -> Stamps: ...
+
+    def dump(self, message: Any, kind: int, flags: int = NLM_F_DUMP) -> Iterator[bytes | memoryview]: ...
+
+    def close(self) -> None: ...
 
 
 class Netlink:

@@ -15,7 +15,7 @@ from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
 from pyroute2.netlink.nfnetlink import nftsocket as pr
 
 from netns.errors import LabError
-from netns.netlink import Netlink, NetlinkRefusal, Request, encode
+from netns.netlink import Kernel, Netlink, NetlinkRefusal, Request, encode
 
 Message = tuple[Any, int, int]
 Expression = dict[str, Any]
@@ -41,8 +41,8 @@ LOCAL_IN, FORWARD, LOCAL_OUT, POST_ROUTING = 1, 2, 3, 4
 INGRESS, EGRESS = 0, 1
 FILTER_PRIORITY, SOURCE_NAT_PRIORITY = 0, 100
 
-REGISTER = pr.Regs.NFT_REG32_00
-REGISTER_2 = pr.Regs.NFT_REG32_01
+REGISTER, REGISTER_2 = pr.Regs.NFT_REG32_00, pr.Regs.NFT_REG32_01
+NOT_EQUAL = pr.Cmp.NFT_CMP_NEQ
 NETWORK_HEADER, TRANSPORT_HEADER = 1, 2
 # `reject`: enum nft_reject_types, enum nft_reject_inet_code
 REJECT_RST, REJECT_ICMPX = 1, 2
@@ -160,7 +160,7 @@ def flush_chain(chain: str, table: Table = FAULTS) -> Message:
     )
 
 
-def dropped(netlink: Netlink, table: Table = FAULTS) -> dict[str, int]:
+def dropped(netlink: Kernel, table: Table = FAULTS) -> dict[str, int]:
     """Packets counted by each rule of the table, by the rule's name."""
     request, _, _ = _message(table, pr.nft_rule_msg, 0, 0, NFTA_RULE_TABLE=table.name)
     counts: dict[str, int] = {}
@@ -217,7 +217,7 @@ def match_ct_state(bits: int) -> list[Expression]:
     return [
         expression("ct", key=0, dreg=REGISTER),
         expression("bitwise", sreg=REGISTER, dreg=REGISTER, len=4, mask=_value(mask), xor=_value(zero)),
-        compare(zero, pr.Cmp.NFT_CMP_NEQ),
+        compare(zero, NOT_EQUAL),
     ]
 
 
@@ -240,19 +240,30 @@ def match_chance(percent: float) -> list[Expression]:
     return [draw, turn, compare(round(percent * 100).to_bytes(4, "big"), pr.Cmp.NFT_CMP_LT)]
 
 
-def lookup(name: str) -> Expression:
-    return expression("lookup", set=name, sreg=REGISTER)
+def lookup(name: str, *, absent: bool = False) -> Expression:
+    """Packets whose key is in the set; with ``absent``, whose key is not."""
+    flags = {"flags": ("NFT_LOOKUP_F_INV",)} if absent else {}
+    return expression("lookup", set=name, sreg=REGISTER, **flags)
 
 
 def drop() -> list[Expression]:
     """Count the packet and drop it."""
-    verdict = {"attrs": [("NFTA_DATA_VERDICT", {"attrs": [("NFTA_VERDICT_CODE", 0)]})]}
-    return [_counter(), expression("immediate", dreg=0, data=verdict)]
+    return [_counter(), _verdict(0)]
+
+
+def accept() -> Expression:
+    """Let the packet leave this chain; other chains see it as ever."""
+    return _verdict(1)
 
 
 def reject(kind: int, code: int = 0) -> list[Expression]:
     """Count the packet, drop it, and answer its sender."""
     return [_counter(), expression("reject", type=kind, icmp_code=code)]
+
+
+def _verdict(code: int) -> Expression:
+    verdict = {"attrs": [("NFTA_DATA_VERDICT", {"attrs": [("NFTA_VERDICT_CODE", code)]})]}
+    return expression("immediate", dreg=0, data=verdict)
 
 
 def _counter() -> Expression:

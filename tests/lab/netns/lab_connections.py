@@ -27,12 +27,12 @@ class Connection:
 
 
 @contextlib.contextmanager
-def connected(lab: Lab, ipv: int, port: int = 7000) -> Iterator[Connection]:
+def connected(lab: Lab, ipv: int, port: int = 7000, client_port: int = 0) -> Iterator[Connection]:
     """A TCP connection from the client to the server."""
     address = (lab.server.addresses[ipv], port)
     with (
         lab.server.call(socket.create_server, address, family=FAMILY[ipv]) as listener,
-        lab.client.call(socket.create_connection, address, HEARD_WITHIN_S) as client,
+        lab.client.call(socket.create_connection, address, HEARD_WITHIN_S, ("", client_port)) as client,
     ):
         listener.settimeout(HEARD_WITHIN_S)
         server, _ = listener.accept()
