@@ -11,7 +11,7 @@ from harness.labs.ssh.login import log_in
 from harness.labs.ssh.prompts import Prompts
 from harness.labs.ssh.reach import Opened
 from harness.spec.hosts import RemoteHost
-from tests.unit.ssh_server import ECDSA, ED, Server, ed25519
+from tests.ssh.server import ECDSA, ED, Server, ed25519
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from harness.errors import Unavailable
 from harness.labs.agent import EndpointGone
 from harness.labs.ssh import connect, connect_all
 from harness.spec.hosts import Hosts, RemoteHost
-from tests.unit.ssh_server import ED, Server
+from tests.ssh.server import ED, Server
 
 READY = b'{"from":"agent","event":"ready","pid":1,"python":"3.9.1"}\n'
 
