@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from netns.enter import probe
 from tests.ssh import guests as guest_hosts
 from tests.ssh import keys, namespaces
 from tests.ssh.guests import Guests
@@ -18,7 +19,7 @@ MakePair = Callable[..., Pair]
 @pytest.fixture(scope="session")
 def run_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """The keys of this run."""
-    if reason := namespaces.missing():
+    if reason := namespaces.missing() or probe():
         pytest.skip(reason)
     return keys.make(tmp_path_factory.mktemp("keys"))
 
