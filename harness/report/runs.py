@@ -18,7 +18,7 @@ _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
 def show(found: list[Listed], out: TextIO) -> None:
     """Print the table and the sum of it."""
-    console = Console(file=out, highlight=False)
+    console = Console(file=out, highlight=False, markup=False)
     if not found:
         console.print("no runs yet")
         return

@@ -1,12 +1,12 @@
 """One run on the terminal: what it was, its cells, what was not as it should be and why; or one trial, whole."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -32,10 +32,11 @@ _MOST_FLAGGED = 10
 
 def show_run(folder: Path, content: Content, out: TextIO) -> None:
     """Print the run."""
-    console = Console(file=out, highlight=False)
-    console.print(_head(folder, content), soft_wrap=True)
+    console = _console(out)
+    for line in _head(folder, content):
+        console.print(line, soft_wrap=True)
     if content.others:
-        show_others(content.others, console)
+        show_others(content.others, Console(file=out, highlight=False))
     if not content.records:
         if not content.others:
             console.print("no trial was finished")
@@ -45,7 +46,7 @@ def show_run(folder: Path, content: Content, out: TextIO) -> None:
     console.print(cells_table(known))
     same = known.phrase(known.cells[0], known.same)
     if same and len(known.cells) > 1:
-        console.print(f"in all cells: {same}", soft_wrap=True, markup=False)
+        console.print(f"in all cells: {same}", soft_wrap=True)
     _disagreements(standing(content.records), console)
 
 
@@ -76,19 +77,19 @@ def of_trial(folder: Path, content: Content, number: int) -> list[Record]:
     if found:
         return found
     numbers = sorted({record.trial for record in content.records})
-    there = f"its trials are {numbers[0]} to {numbers[-1]}" if numbers else "it has no trials"
+    there = f"its numbers are from {numbers[0]} to {numbers[-1]}" if numbers else "it has no trials"
     raise Refused(f"--trial: {folder.name} has no trial {number}; {there}")
 
 
 def show_trial(attempts: list[Record], out: TextIO) -> None:
     """Print one trial whole: each attempt with its settings, both sides step by step, and the explanation."""
-    console = Console(file=out, highlight=False)
+    console = _console(out)
     for record in attempts:
         title = f"trial {record.trial}" + (f", attempt {record.attempt}" if len(attempts) > 1 else "")
-        console.print(f"[bold]{title}[/]: {escape(record.cell or record.experiment)}", soft_wrap=True)
+        console.print(Text.assemble((title, "bold"), f": {record.cell or record.experiment}"), soft_wrap=True)
         if record.flagged is not None:
-            console.print(f"does not count: {escape(record.flagged)}", soft_wrap=True)
-        console.print(f"settings in force: {_settings(record)}", soft_wrap=True, markup=False)
+            console.print(f"does not count: {record.flagged}", soft_wrap=True)
+        console.print(f"settings in force: {_settings(record)}", soft_wrap=True)
         of_trials.show([record], console)
         if record.agrees:
             console.print(both_sides(record))
@@ -123,13 +124,18 @@ def machine(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _head(folder: Path, content: Content) -> str:
+def _console(out: TextIO) -> Console:
+    """A console that takes what is written in a record for what it is: brackets are brackets."""
+    return Console(file=out, highlight=False, markup=False)
+
+
+def _head(folder: Path, content: Content) -> Iterator[Text]:
     known, summary = machine(folder), summarize(folder, content)
     notes = [f"began {summary.started.replace('T', ' ').replace('Z', ' UTC')}", format_size(disk_use(folder))]
     notes += ["pinned"] if is_pinned(folder) else []
     notes += ["running now"] if is_running(folder) else []
     notes += [f"{content.unreadable} lines cut short"] if content.unreadable else []
-    lines = [f"[bold]{escape(folder.name)}[/]: {', '.join(notes)}"]
+    yield Text.assemble((folder.name, "bold"), f": {', '.join(notes)}")
     if known:
         parts = (
             f"Linux {known.get('kernel', 'unknown')}",
@@ -137,8 +143,7 @@ def _head(folder: Path, content: Content) -> str:
             f"{known.get('cpus', 'unknown')} processors",
             f"clock {known.get('clocksource', 'unknown')}",
         )
-        lines.append(escape("made on " + ", ".join(parts)))
-    return "\n".join(lines)
+        yield Text("made on " + ", ".join(parts))
 
 
 def _disagreements(stand: list[Record], console: Console) -> None:
@@ -146,19 +151,18 @@ def _disagreements(stand: list[Record], console: Console) -> None:
     odd = [record for record in stand if record.flagged is None and sums.is_odd(record)]
     for record in odd[:_MOST_SIDES]:
         console.print()
-        console.print(
-            f"[bold red]trial {record.trial}, {sums.what_is_odd(record)}[/]: {escape(record.cell)}", soft_wrap=True
-        )
+        title = f"trial {record.trial}, {sums.what_is_odd(record)}"
+        console.print(Text.assemble((title, "bold red"), f": {record.cell or record.experiment}"), soft_wrap=True)
         if record.proof.missing:
-            console.print(f"not proved: {escape(record.proof.missing)}", soft_wrap=True)
+            console.print(f"not proved: {record.proof.missing}", soft_wrap=True)
         console.print(both_sides(record))
-        console.print(escape(record.why), soft_wrap=True)
+        console.print(record.why, soft_wrap=True)
     if len(odd) > _MOST_SIDES:
         numbers = ", ".join(str(record.trial) for record in odd[_MOST_SIDES : _MOST_SIDES + _MOST_FLAGGED])
         console.print(f"{len(odd) - _MOST_SIDES} more like these (--trial N shows one, --json all): {numbers} ...")
     flagged = [record for record in stand if record.flagged is not None]
     for record in flagged[:_MOST_FLAGGED]:
-        console.print(f"trial {record.trial} does not count: {escape(str(record.flagged))}", soft_wrap=True)
+        console.print(f"trial {record.trial} does not count: {record.flagged}", soft_wrap=True)
     if len(flagged) > _MOST_FLAGGED:
         console.print(f"{len(flagged) - _MOST_FLAGGED} more do not count")
 

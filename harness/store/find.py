@@ -89,7 +89,7 @@ def _back(back: int, text: str, results: Path) -> Path:
     if back < len(found):
         return found[-1 - back]
     count = {0: "no run", 1: "one run"}.get(len(found), f"{len(found)} runs")
-    raise Refused(f"{text}: there is {count} in {results}")
+    raise Refused(f"{text}: {results} has {count}")
 
 
 def _is_real(path: Path) -> bool:

@@ -33,7 +33,7 @@ _PLAIN: dict[str, tuple[Kind, str]] = {
     "keepalive": (bool, "settings.keepalive"),
     "idle_s": (int, "settings.idle_s"),
     "interval_s": (int, "settings.interval_s"),
-    "count": (int, "settings.count"),
+    "probes": (int, "settings.count"),  # "count" is a word of SQL and of pandas
     "user_timeout_ms": (int, "settings.user_timeout_ms"),
     "read_deadline_s": (float, "settings.read_deadline_s"),
     "write_deadline_s": (float, "settings.write_deadline_s"),
