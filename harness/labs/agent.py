@@ -56,6 +56,7 @@ class Agent:
         self._host = host
         self._patience_s = patience_s or _ANSWER_WITHIN_S
         self._source, self._sink = source, sink
+        self._closed = False
         self._lines = wire.Lines()
         self._ids = itertools.count(1)
         self._asked: dict[int, tuple[str, asyncio.Future[Event]]] = {}
@@ -95,6 +96,8 @@ class Agent:
 
         Raises EndpointGone where nothing answers, Refused where the kernel refused an option.
         """
+        if self._closed:  # its descriptors may be somebody else's by now
+            raise EndpointGone(f"{self._host}: the agent has ended")
         question = next(self._ids)
         answer: asyncio.Future[Event] = self._loop.create_future()
         self._asked[question] = to, answer
@@ -112,6 +115,9 @@ class Agent:
 
     def close(self) -> None:
         """End the agent by ending its input; it kills its endpoints and ends."""
+        if self._closed:
+            return
+        self._closed = True
         self._loop.remove_reader(self._source)
         for descriptor in (self._sink, self._source):
             with contextlib.suppress(OSError):
