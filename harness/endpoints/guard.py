@@ -32,10 +32,6 @@ _TRIES, _BETWEEN_S = 6, 0.5  # of undoings that fail
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class _Asked(Exception):
-    """SIGTERM: the host goes down, or somebody ends what we are part of."""
-
-
 # -- the guard's own process ---------------------------------------------------------------------------------------
 
 
@@ -48,23 +44,25 @@ def run(link: socket.socket) -> None:
     """Hold what is promised until the agent has gone; then undo it."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _asked)
+    # The host goes down, or somebody ends what we are part of: as if the agent had gone.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: _hang_up(link))
     held: dict[str, Any] = {}
-    with contextlib.suppress(_Asked, OSError):  # whatever it was: the time has come
+    with contextlib.suppress(Exception):  # whatever it was: the time has come
         _listen(link, held)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for _ in range(_TRIES):
         for name in reversed(list(held)):
-            if perform(held[name])["errno"] == 0:
-                del held[name]
+            with contextlib.suppress(Exception):  # the others are to be undone all the same
+                if perform(held[name])["errno"] == 0:
+                    del held[name]
         if not held:
             break
         time.sleep(_BETWEEN_S)
     link.close()  # now an agent that is still there knows
 
 
-def _asked(_number: int, _frame: object) -> None:
-    raise _Asked
+def _hang_up(link: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it is gone already
+        link.shutdown(socket.SHUT_RD)
 
 
 def _listen(link: socket.socket, held: dict[str, Any]) -> None:

@@ -158,7 +158,7 @@ class Hand:
     def end(self) -> None:
         """Undo everything, youngest first. What cannot be undone stays with the guard, which tries on."""
         for name in reversed(list(self._promises)):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):  # the others are to be undone all the same
                 self.do_undo(name)
         if self._guard is not None:
             self._guard.end()
