@@ -1,6 +1,7 @@
 """The commands: text -> trials -> run -> table -> exit code. No logic here; a fault is a command by its file."""
 
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
-from harness.commands import endings, experiments, hosts, nights, reports, results, tools
+from harness.commands import endings, experiments, hosts, nights, reports, results, sweeps, tools
 from harness.endings import all_endings
 from harness.endings.base import Script
 from harness.faults import all_faults
@@ -50,6 +51,17 @@ def _predict() -> "Task[Any]":
         _end(experiments.predict(fault, typed))
 
     return _command("predict", body, experiments.options_of_predict(), "fault")
+
+
+def _sweep() -> "Task[Any]":
+    def body(context: Context, **typed: Any) -> None:
+        """Many experiments at once: every combination of the values in a file, or in lists such as --keepalive 5,10."""
+        _end(sweeps.sweep(typed, _RESULTS))
+
+    # The file may be left out, which invoke knows of no positional argument: it is one where a word stands for it.
+    following = sys.argv[sys.argv.index("sweep") + 1 :] if "sweep" in sys.argv else []
+    named = ("file",) if following and not following[0].startswith("-") else ()
+    return _command("sweep", body, sweeps.options_of_sweep(), *named)
 
 
 def _stale_pool() -> "Task[Any]":
@@ -133,10 +145,15 @@ def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str
     plain, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(parameter, plain) for parameter in ("context", *positional)]
     for option in options:
+        if option.parameter in positional:
+            continue
         parameters.append(inspect.Parameter(option.parameter, keyword, default=False if option.is_flag else None))
     body.__signature__ = inspect.Signature(parameters)
     helps = {option.name: option.help for option in options}
-    made: Task[Any] = task(name=name, help=helps, positional=list(positional), auto_shortflags=False)(body)
+    optional = [option.parameter for option in options if option.value_optional]
+    made: Task[Any] = task(
+        name=name, help=helps, positional=list(positional), optional=optional, auto_shortflags=False
+    )(body)
     return made
 
 
@@ -150,6 +167,7 @@ ns = Collection(
     *(_experiment(fault) for fault in all_faults().values()),
     *map(_ending, all_endings().values()),
     _predict(),
+    _sweep(),
     _program("server", "For one terminal: sends each client a line every 500 ms, and closes in one of three ways."),
     _program("client", "For the other: reads, writes or asks you, and says in words how the connection ended."),
     _detectors(),

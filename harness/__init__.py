@@ -14,9 +14,11 @@ The rooms, in the order in which data flows:
 ``verdict``    seen against should: proof, verdict, warnings, the sentence that explains it.
 ``pool``       a client with a pool against a server that closes idle connections: shares, races, latencies.
 ``programs``   the endpoints for two terminals: a server that closes in three ways, a client that says what it saw.
+``sweep``      many experiments at once: the product of value lists, planned, sharded, resumed.
 ``store``      ``results/``: one folder per run.
 ``compare``    two runs against each other, cell by cell; the night's job.
 ``report``     what a person sees: one file per format.
 
-``experiment.py`` takes one trial from spec to record. Arrows run one way: tasks -> harness -> netns.
+``experiment.py`` takes one trial from spec to record; ``engine.py`` runs one or thousands of them.
+Arrows run one way: tasks -> harness -> netns.
 """

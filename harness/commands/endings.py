@@ -22,7 +22,7 @@ def ending(script: type[Script], typed: Mapping[str, Any], results: Path) -> int
         from harness.endings.run import run
         from harness.runner import Wanted
 
-        where = Path(general["results"]) if general["results"] else results
+        where = general["results"] or results
         wanted = Wanted(results=where, json=general["json"], pcap=general["pcap"])
         return run(asked_for, general["ipv"], general["repeat"], wanted)
 

@@ -9,46 +9,19 @@ from harness.commands.where import place_of
 from harness.errors import Refused
 from harness.faults import all_faults
 from harness.faults.base import Fault
-from harness.spec.options import PLACE, PREDICTION, RUN, SETTINGS, TRIAL, Option, asked, parse
+from harness.spec.options import PLACE, PREDICTION, RUN, SETTINGS, TRIAL, Option, parse
 from harness.spec.trial import Trial
+from harness.sweep.asked import general, trial_of
 
 
 def options_of(fault: type[Fault]) -> tuple[Option, ...]:
     """Return every option of a fault's command, its own first."""
-    general = tuple(o for o in TRIAL if o.name not in _without(fault))
-    return (*fault.options, *SETTINGS, *general, *PLACE, *RUN)
-
-
-def _without(fault: type[Fault]) -> set[str]:
-    """The general options that make no sense with this fault."""
-    without = set()
-    if fault.survivor is not None:
-        without.add("survivor")
-    if len(fault.traffics) == 1:
-        without.add("traffic")
-    if fault.traffics == ("connect",):
-        without.add("quiet")
-    if "write" not in fault.traffics:
-        without.add("write-after")
-    return without
+    return (*fault.options, *SETTINGS, *general(fault), *PLACE, *RUN)
 
 
 def trials_of(fault: type[Fault], typed: Mapping[str, Any]) -> list[Trial]:
     """Return the trials that were asked for. Raises Refused."""
-    values = parse(TRIAL, typed)
-    values["survivor"] = fault.survivor or values["survivor"] or "client"
-    values["traffic"] = values["traffic"] or fault.traffics[0]
-    if values["traffic"] not in fault.traffics:
-        raise Refused(f"--traffic: {fault.name} takes {', '.join(fault.traffics)}; not {values['traffic']}")
-    if values["write_after_s"] and values["traffic"] != "write":
-        raise Refused("--write-after has no effect without --traffic write; give that as well, or leave it out")
-    options = parse(fault.options, typed)
-    fault(**options)  # refuses what does not go together
-    settings = asked(typed)
-    return [
-        Trial(fault=fault.name, options=options, asked=settings, number=number, **values)
-        for number in range(parse(RUN, typed)["repeat"])
-    ]
+    return [trial_of(fault, typed, number) for number in range(parse(RUN, typed)["repeat"])]
 
 
 def experiment(fault: type[Fault], typed: Mapping[str, Any], results: Path) -> int:
@@ -59,8 +32,7 @@ def experiment(fault: type[Fault], typed: Mapping[str, Any], results: Path) -> i
         place = place_of(typed)
         from harness.runner import Wanted, run
 
-        where = typed.get("results")
-        wanted = Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"])
+        wanted = Wanted(results=parse(RUN, typed)["results"] or results, json=typed["json"], pcap=typed["pcap"])
         return run(trials, wanted, place)
 
     return code_of(action)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.ends import code_of
-from harness.spec.options import Option, parse
+from harness.spec.options import RUN, Option, parse
 
 
 def doctor(json: bool) -> int:
@@ -42,8 +42,8 @@ def stale_pool(typed: Mapping[str, Any], results: Path) -> int:
         from harness.pool.run import run
         from harness.runner import Wanted
 
-        where = typed.get("results")
-        return run(wanted, Wanted(results=Path(where) if where else results, json=typed["json"], pcap=typed["pcap"]))
+        where = parse(RUN, typed)["results"] or results
+        return run(wanted, Wanted(results=where, json=typed["json"], pcap=typed["pcap"]))
 
     return code_of(action)
 
@@ -64,7 +64,7 @@ def detectors(typed: Mapping[str, Any], results: Path) -> int:
         from harness.detectors.run import run
         from harness.runner import Wanted
 
-        where = Path(values["results"]) if values["results"] else results
+        where = values["results"] or results
         return run(values["ipv"], Wanted(results=where, json=values["json"], pcap=values["pcap"]), values["page"])
 
     return code_of(action)

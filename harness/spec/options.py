@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import Refused
-from harness.spec.parse import choice, duration, milliseconds, version, whole, whole_seconds
+from harness.spec.parse import choice, duration, folder, milliseconds, version, whole, whole_seconds
 from harness.spec.settings import Asked
 from harness.spec.trial import TRAFFIC
 
@@ -19,7 +19,8 @@ _HZ = ("100", "250", "300", "1000")
 class Option(msgspec.Struct, frozen=True):
     """``parse`` turns what was typed into its value, raising Refused; ``default`` is the value when nothing was.
 
-    ``field``: the name of the value where it differs from the option's; ``is_flag``: given or not, without a value.
+    ``field``: the name of the value where it differs from the option's; ``is_flag``: given or not, without a value;
+    ``value_optional``: given with a value or without one.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Option(msgspec.Struct, frozen=True):
     default: Any = None
     field: str = ""
     is_flag: bool = False
+    value_optional: bool = False
 
     @property
     def parameter(self) -> str:
@@ -140,7 +142,7 @@ TRIAL = (
 
 RUN = (
     Option("repeat", "so many trials, for a median and its spread", whole("--repeat", 1, 100_000), default=1),
-    Option("results", "folder to keep the run in (default: results/)", str),
+    Option("results", "folder to keep the run in (default: results/)", folder("--results")),
     Option("json", "print the records, one JSON object a line, on standard output", bool, default=False, is_flag=True),
     Option("pcap", "keep the packets in the run's folder, for Wireshark", bool, default=False, is_flag=True),
 )

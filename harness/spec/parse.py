@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from harness.errors import Refused
 from harness.units import parse_duration
@@ -77,6 +78,17 @@ def percentage(what: str) -> Callable[[str], float]:
         if not 0 < value <= 100:
             raise Refused(f"{what}: {text!r} is refused; more than 0 and at most 100 is allowed")
         return value
+
+    return parse
+
+
+def folder(what: str) -> Callable[[str], Path]:
+    """Return a parser of a folder's path, which need not be there yet."""
+
+    def parse(text: str) -> Path:
+        if not text.strip():
+            raise Refused(f"{what}: an empty text names no folder; name one, or leave {what} out")
+        return Path(text)
 
     return parse
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from harness.errors import Refused
 from harness.spec.options import Option
-from harness.spec.parse import whole
 from harness.sweep.file import Asked
 from harness.sweep.matrix import FAULT, Product, check, options
 
@@ -41,6 +40,3 @@ def _texts(name: str, text: str) -> tuple[str, ...]:
     if "" in texts:
         raise Refused(f"--{name}: {text!r} is refused; values with a comma between two are allowed: 5,10,30")
     return tuple(dict.fromkeys(texts))
-
-
-SEED = Option("seed", "of the order in which the trials run (0)", whole("--seed", 0, 2**63 - 1))
