@@ -1,11 +1,10 @@
 """The command that becomes the agent, and in words why it did not.
 
-One line without a newline or a single quote in it, so that every login shell (sh, bash, zsh, fish, csh) takes it alike.
+One line in single quotes with none of what login shells (sh, bash, zsh, fish, csh) read in different ways between them:
+newlines, backslashes, single quotes, exclamation marks.
 """
 
-import json
 import re
-import shlex
 from typing import NamedTuple
 
 from harness.endpoints import bundle
@@ -14,11 +13,10 @@ from harness.errors import Unavailable
 PATIENCE_S = 30.0  # for a slow profile, a slow sudo
 _OLDEST = (3, 8)
 _OURS = "halfopen: "
-_CHECK = f"""
-import sys
-if sys.version_info < {_OLDEST}:
-    sys.exit("{_OURS}it has Python %d.%d; Python {_OLDEST[0]}.{_OLDEST[1]} or later is needed" % sys.version_info[:2])
-"""
+_CHECK = (
+    f"import sys;sys.version_info<{_OLDEST} and sys.exit("
+    f'"{_OURS}it has Python %d.%d; Python {_OLDEST[0]}.{_OLDEST[1]} or later is needed"%sys.version_info[:2])'
+)
 _NO_PYTHON = re.compile(
     r"python3\b.*(not found|no such file|unknown command)|unknown command:? .?python3", re.IGNORECASE
 )
@@ -36,10 +34,16 @@ class Ended(NamedTuple):
 def agent_command(become: str) -> str:
     """Return what a host is asked to run."""
     *options, program = bundle.COMMAND
-    # The program is a text of its own, because its ``from __future__`` must come first.
-    text = json.dumps(f"{_CHECK}exec({json.dumps(program)})").replace("'", "\\u0027")
-    words = ["python3", *options, shlex.quote(f"exec({text})")]
+    words = ["python3", *options, f"'{_CHECK};{_plainly(program)}'"]
     return " ".join([become, *words] if become else words)
+
+
+def _plainly(program: str) -> str:
+    """Return Python that runs ``program``, with other characters in place of those that shells dispute."""
+    spare = (character for character in "~^@|;?$&`#%{}" if character not in program)
+    disputed: dict[str, str | int | None] = {each: next(spare) for each in "\n\"\\'!" if each in program}
+    put_back = "".join(f'.replace("{plain}",chr({ord(each)}))' for each, plain in disputed.items())
+    return f'exec("{program.translate(str.maketrans(disputed))}"{put_back})'
 
 
 class NoAgent(Unavailable):

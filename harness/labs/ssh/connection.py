@@ -39,7 +39,7 @@ class Connection:
     @property
     def alive(self) -> bool:
         """Whether the connection stands, as far as anybody knows."""
-        return bool(self._session.transport.is_active())
+        return not self._bridge.finished and bool(self._session.transport.is_active())
 
     def describe(self) -> dict[str, Any]:
         """Return what a record says of the host."""
@@ -50,7 +50,7 @@ class Connection:
         try:
             self.python = (await self.agent.started())["python"]
         except Unavailable as error:
-            if not self.alive:
+            if not self._session.transport.is_active():
                 raise Unavailable(f"{self.host.name_typed}: the connection broke before the agent ran") from None
             if not self._bridge.finished:
                 raise error from None
