@@ -10,18 +10,21 @@ from typing import Any
 
 from harness.errors import Unavailable
 from harness.labs.protocols import Ability, Flow
+from harness.labs.ssh.between import check_forwarding, devices_between
 from harness.labs.ssh.clock import Clocks, Relation
 from harness.labs.ssh.connection import Connection, connect, connect_all
 from harness.labs.ssh.edge import Edge, find_edge
 from harness.labs.ssh.host import SshHost
 from harness.labs.ssh.packets import DEVICES, Packets
 from harness.labs.ssh.path import EdgePath
-from harness.labs.ssh.survey import check_privilege, data_path, kernel_of
+from harness.labs.ssh.router import RouterPath
+from harness.labs.ssh.survey import check_privilege, check_reach, data_path, kernel_of
 from harness.observe.pcap import PcapWriter
 from harness.observe.trace import FlowKey
 from harness.predict.situation import Kernel
 from harness.spec.hosts import Hosts
 from harness.spec.sides import SIDES, Side, other
+from netns.between import Between
 
 # How long a host goes on without a word from here, before it undoes everything.
 LEASE_S = 4
@@ -34,14 +37,16 @@ class SshLab:
     kind = "ssh"
     client: SshHost
     server: SshHost
-    path: Any
+    path: EdgePath | RouterPath | None
 
     def __init__(self, hosts: Hosts, survivor: Side) -> None:
         self._asked, self._survivor = hosts, survivor
+        self._connections: dict[str, Connection] = {}
         self._hosts: dict[str, SshHost] = {}
         self._relations: dict[str, Relation] = {}
         self._touch: dict[str, asyncio.Task[None]] = {}
-        self._edge: Edge | None = None
+        # Which hosts capture, on which devices: by what packets are to say of them.
+        self._taps: dict[str, dict[str, str]] = {}
         self._packets: Packets | None = None
         self._watched: dict[int, int] = {}
         self.kernel = Kernel()
@@ -58,20 +63,34 @@ class SshLab:
         return lab
 
     async def _build(self, versions: list[int], keep: Path | None) -> None:
-        connections = await connect_all(self._asked)
-        await asyncio.gather(*(self._take(connection) for connection in connections))
+        for connection in await connect_all(self._asked):
+            self._connections[connection.host.side] = connection
+        taken = await asyncio.gather(*map(self._take, self._connections.values()), return_exceptions=True)
+        for failure in filter(None, taken):
+            raise failure
         self.client, self.server = self._hosts["client"], self._hosts["server"]
         data_path(self.client, self.server, versions)
+        await check_reach(self.client, self.server, versions)
         self._clocks = Clocks(self._survivor, self._relations)
         for host in self._hosts.values():
             host.clocks = self._clocks
         await self._clocks.relate()
         self.kernel = kernel_of(self._hosts[self._survivor].facts)
-        peer = self._hosts[other(self._survivor)]
-        self._edge = await self._find_edge(peer, versions)
-        self.path = EdgePath(peer, self._edge)
+        await self._find_path(versions)
         self._packets = Packets(self._tell, self._unheard, PcapWriter(keep) if keep else None)
-        await asyncio.gather(*(self._tap(self._hosts[side]) for side in SIDES))
+        await asyncio.gather(*(self._tap(self._hosts[side]) for side in self._taps))
+
+    async def _find_path(self, versions: list[int]) -> None:
+        """Have faults and taps in the router, where there is one; else faults on the peer's host, taps on both."""
+        router = self._hosts.get("router")
+        if router is not None:
+            self._taps = {router.name: devices_between(router, self.client, self.server, versions)}
+            await check_forwarding(router, versions)
+            self.path = await RouterPath.build(router, Between(self.client.addresses, self.server.addresses))
+            return
+        self._taps = {side: {side: self._hosts[side].device} for side in SIDES}
+        peer = self._hosts[other(self._survivor)]
+        self.path = EdgePath(peer, await self._find_edge(peer, versions))
 
     async def _take(self, connection: Connection) -> None:
         """Learn what a host is, and keep in touch with it from now on."""
@@ -91,7 +110,7 @@ class SshLab:
         until = asyncio.get_running_loop().time() + _REVIVE_WITHIN_S
         while True:
             try:
-                connection = await connect(host.asked, self._asked)
+                connection = self._connections[side] = await connect(host.asked, self._asked)
                 break
             except Unavailable:
                 if asyncio.get_running_loop().time() > until:
@@ -106,10 +125,10 @@ class SshLab:
         self._touch.pop(side).cancel()
         self._touch[side] = asyncio.create_task(host.stay_in_touch(self._relations[side].ping))
         await self._clocks.relate()
-        if side != self._survivor:
-            self._edge = await self._find_edge(host, sorted(host.addresses))
-            self.path.renew(self._edge)
-        await self._tap(host)
+        if side != self._survivor and isinstance(self.path, EdgePath):
+            self.path.renew(await self._find_edge(host, sorted(host.addresses)))
+        if side in self._taps:
+            await self._tap(host)
 
     async def _find_edge(self, peer: SshHost, versions: list[int]) -> Edge:
         index, own = peer.facts["indices"][peer.device], peer.device != peer.facts["route_device"]
@@ -122,7 +141,7 @@ class SshLab:
         assert self._packets is not None
         packets, name = self._packets, host.name
         host.agent.on_event = lambda event: packets.take(name, event) if event["event"] == "frames" else None
-        await host.agent.ask("tap", devices={name: host.device})
+        await host.agent.ask("tap", devices=self._taps[name])
         for port in self._watched:
             await host.agent.ask("watch", port=port)
 
@@ -141,8 +160,7 @@ class SshLab:
 
     @property
     def offers(self) -> frozenset[Ability]:
-        assert self._edge is not None
-        found: frozenset[Ability] = self._edge.offers
+        found = self.path.offers
         if self._hosts[other(self._survivor)].asked.power_off:
             found |= {"power"}
         return found
@@ -161,10 +179,12 @@ class SshLab:
         port = flow.server_port
         count = self._watched.get(port, 0) + (1 if call is not None else -1)
         if call is not None:
+            await self.path.watch(flow)
             self._packets.listen(flow, call)
         if call is not None and count == 1:
             await self._everywhere("watch", port=port)
         if call is None:
+            await self.path.unwatch(flow)
             self._packets.listen(flow, None)
             if count == 0:
                 await self._everywhere("unwatch", port=port)
@@ -179,7 +199,7 @@ class SshLab:
         self._packets.hand_over()
 
     async def _everywhere(self, do: str, **arguments: Any) -> None:
-        up = [self._hosts[side] for side in SIDES if not self._hosts[side].off]
+        up = [self._hosts[side] for side in self._taps if not self._hosts[side].off]
         await asyncio.gather(*(host.agent.ask(do, **arguments) for host in up))
 
     def lost_packets(self) -> int:
@@ -192,7 +212,7 @@ class SshLab:
             "hz": self.kernel.hz,
             "hosts": {side: host.describe() for side, host in self._hosts.items()},
             "clock": self._clocks.describe(),
-            "back_end": "" if self._edge is None else self._edge.name,
+            "back_end": self.path.back_end,
         }
 
     async def machine(self) -> dict[str, Any]:
@@ -207,7 +227,9 @@ class SshLab:
         await asyncio.gather(*self._touch.values(), return_exceptions=True)
         if self._packets is not None:
             self._packets.close()
-        await asyncio.gather(*(host.connection.close() for host in self._hosts.values()))
+        if self.path is not None:
+            self.path.close()
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
 
 
 async def _clock(host: SshHost) -> int:

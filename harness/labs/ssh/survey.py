@@ -1,15 +1,21 @@
-"""What is asked of a machine before an experiment: privilege, data addresses, device, kernel. Raises Unavailable."""
+"""What is asked of machines before an experiment: privilege, data addresses, devices, kernel, and whether they reach
+each other. Raises Unavailable.
+"""
 
+import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import Unavailable
+from harness.labs.agent import EndpointGone
 from harness.labs.ssh.host import SshHost
 from harness.observe.jiffies import Jiffies
 from harness.predict.situation import Kernel
 
 _USUAL_HZ = 250
+_REACHED_WITHIN_S = 5.0
 
 
 def check_privilege(host: SshHost) -> None:
@@ -63,3 +69,32 @@ def kernel_of(facts: Mapping[str, Any]) -> Kernel:
     if offset is not None:
         offset = Jiffies(hz, facts["tick_ns"], offset).offset_at(facts["at"])
     return Kernel(hz=hz, jiffy_offset=offset, version=facts["kernel"])
+
+
+async def check_reach(client: SshHost, server: SshHost, versions: list[int]) -> None:
+    """Have the client connect to the server once over each IP version that will be needed."""
+    for ipv in versions:
+        await _reach(client, server, ipv)
+
+
+async def _reach(client: SshHost, server: SshHost, ipv: int) -> None:
+    address = server.address(ipv)
+    ends = [(host, await host.agent.endpoint("main"), f"reach{ipv}") for host in (client, server)]
+    (_, asking, conn), (_, answering, _) = ends
+    listening = await answering.ask("listen", conn=conn, host=address)
+    try:
+        await asking.ask("bind", conn=conn, host=client.address(ipv))
+        async with asyncio.timeout(_REACHED_WITHIN_S):
+            said = await asking.ask("connect", conn=conn, host=address, port=listening["port"])
+        why = said.get("sign")
+    except TimeoutError:
+        why = f"no answer within {_REACHED_WITHIN_S:g} s"
+    finally:
+        for _, endpoint, _ in ends:
+            with contextlib.suppress(EndpointGone):
+                await endpoint.ask("close", conn=conn, how="vanish")
+    if why is not None:
+        raise Unavailable(
+            f"{client.asked.name_typed} cannot reach {server.asked.name_typed} at {address} over TCP ({why});"
+            " is a firewall between them, or are these addresses of two networks?"
+        )
