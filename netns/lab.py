@@ -21,14 +21,10 @@ from netns.netlink import Netlink, NetlinkRefusal, Request
 from netns.wiring import CLIENT, SERVER, Side
 
 _HOST_SYSCTLS = {"net.ipv4.tcp_orphan_retries": 1, "net.ipv4.tcp_no_metrics_save": 1}
-# The router must answer every packet that a fault has it refuse: no kind of ICMP error is on the list of those whose
+# A router must answer every packet that a fault has it refuse: no kind of ICMP error is on the list of those whose
 # rate is limited (128, echo request, is no error and never limited; the list cannot be written empty).
-_ROUTER_SYSCTLS = {
-    "net.ipv4.ip_forward": 1,
-    "net.ipv6.conf.all.forwarding": 1,
-    "net.ipv4.icmp_ratemask": 0,
-    "net.ipv6.icmp.ratemask": 128,
-}
+UNLIMITED_ICMP = {"net.ipv4.icmp_ratemask": 0, "net.ipv6.icmp.ratemask": 128}
+_ROUTER_SYSCTLS = {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1, **UNLIMITED_ICMP}
 
 N = TypeVar("N", bound=Namespace)
 

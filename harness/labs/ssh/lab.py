@@ -37,7 +37,7 @@ class SshLab:
     kind = "ssh"
     client: SshHost
     server: SshHost
-    path: EdgePath | RouterPath | None
+    path: EdgePath | RouterPath
 
     def __init__(self, hosts: Hosts, survivor: Side) -> None:
         self._asked, self._survivor = hosts, survivor
@@ -47,6 +47,7 @@ class SshLab:
         self._touch: dict[str, asyncio.Task[None]] = {}
         # Which hosts capture, on which devices: by what packets are to say of them.
         self._taps: dict[str, dict[str, str]] = {}
+        self._router: RouterPath | None = None
         self._packets: Packets | None = None
         self._watched: dict[int, int] = {}
         self.kernel = Kernel()
@@ -86,7 +87,8 @@ class SshLab:
         if router is not None:
             self._taps = {router.name: devices_between(router, self.client, self.server, versions)}
             await check_forwarding(router, versions)
-            self.path = await RouterPath.build(router, Between(self.client.addresses, self.server.addresses))
+            only = Between(self.client.addresses, self.server.addresses)
+            self.path = self._router = await RouterPath.build(router, only)
             return
         self._taps = {side: {side: self._hosts[side].device} for side in SIDES}
         peer = self._hosts[other(self._survivor)]
@@ -227,8 +229,8 @@ class SshLab:
         await asyncio.gather(*self._touch.values(), return_exceptions=True)
         if self._packets is not None:
             self._packets.close()
-        if self.path is not None:
-            self.path.close()
+        if self._router is not None:
+            self._router.close()
         await asyncio.gather(*(connection.close() for connection in self._connections.values()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import Unavailable
 from harness.labs.agent import EndpointGone
-from harness.labs.protocols import Flow, Mark, OnExpiry, Unreachable
+from harness.labs.protocols import Ability, Flow, Mark, OnExpiry, Unreachable
 from harness.labs.ssh.edge import Edge
 from harness.labs.ssh.host import SshHost
 from harness.spec.sides import Side
@@ -23,6 +23,20 @@ class EdgePath:
         self._peer, self._edge = peer, edge
         self._put: dict[Flow, list[str]] = {}
         self.deaf_since: dict[Flow, int] = {}
+
+    @property
+    def offers(self) -> frozenset[Ability]:
+        return self._edge.offers
+
+    @property
+    def back_end(self) -> str:
+        return self._edge.name
+
+    async def watch(self, flow: Flow) -> None:
+        """It is about to be opened: nothing is to be done for that here."""
+
+    async def unwatch(self, flow: Flow) -> None:
+        """It is of no interest any more."""
 
     def renew(self, edge: Edge) -> None:
         """The peer's machine was started anew: nothing of what was put is left."""
