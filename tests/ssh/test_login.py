@@ -18,6 +18,7 @@ from harness.errors import Unavailable
 from harness.labs.agent import EndpointGone
 from harness.labs.ssh import connect, connect_all
 from harness.labs.ssh.command import agent_command
+from harness.labs.ssh.prompts import Prompts
 from harness.report.hosts import ready, summary
 from harness.spec.hosts import read_hosts
 
@@ -177,6 +178,27 @@ def test_keys_of_an_agent(pair, monkeypatch):
         started.kill()
         started.wait()
         started.stdout.close()
+
+
+def test_a_key_behind_a_passphrase(pair, tmp_path):
+    key = tmp_path / "key"
+    shutil.copy(pair.user_key, key)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "open sesame", "-f", key], check=True, capture_output=True)
+    config = tmp_path / "config"
+    config.write_text(pair.ssh_config.read_text().replace(str(pair.user_key), str(key)))
+    hosts = msgspec.structs.replace(hosts_of(pair), ssh_config=config)
+    answers = iter(["wrong", "open sesame"])
+
+    async def both():
+        prompts = Prompts(lambda prompt: next(answers))  # asked once for the two of them
+        for connection in await connect_all(hosts, prompts):
+            await connection.close()
+
+    with pair.entered():
+        asyncio.run(both())
+        with pytest.raises(Unavailable, match=rf"not opened for want of a passphrase: {key} \(ssh-add it\)"):
+            config.write_text("BatchMode yes\n" + config.read_text())
+            asyncio.run(connect(hosts.client, hosts))
 
 
 def test_an_agent_that_is_killed_is_told_at_once(pair):

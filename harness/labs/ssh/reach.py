@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from paramiko.ssh_exception import SSHException
+
 from harness.errors import Unavailable
 from harness.labs.ssh.config import Target
 
@@ -41,7 +43,7 @@ class Opened:
         with self._lock:
             closers, self._closers = self._closers, None
         for close in reversed(closers or []):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, EOFError, SSHException):
                 close()
 
 
