@@ -54,6 +54,7 @@
     part.hidden = false;
   });
   form.addEventListener("input", filter);
+  form.addEventListener("change", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(filter));
   all("thead th", table).forEach((head) => {

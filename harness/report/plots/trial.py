@@ -43,7 +43,7 @@ def chosen(facts: Facts, most: int, number: int | None = None) -> list[Record]:
 def timeline(record: Record, width: float) -> Plot:
     """Return the timeline of a trial: the prediction above the axis, what was seen below, and both as a list."""
     seen = _seen(record)
-    foretold = [step for step in record.prediction.steps if step.at_s >= 0][:_MOST]
+    foretold = record.prediction.steps[:_MOST]
     lines = _lines(record, seen, foretold)
     x = _scale([each.at_s for each in lines], width)
     drawn = [text(0, _AXIS - 14, "predicted", "text1"), text(0, _AXIS + 26, "seen", "text0")]
