@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
+from harness.faults import all_faults
 from harness.labs.place import Place
 from harness.spec.trial import Trial
 
@@ -20,9 +21,10 @@ def rooms(trials: Iterable[Trial], place: Place | None = None) -> list[list[Tria
 
 def _wide(trial: Trial) -> Hashable:
     """What of the trial's fault all trials of its room must share: a NAT, or all of it if it takes a whole host."""
-    if trial.fault == "expire-nat":
+    needs = all_faults()[trial.fault](**trial.options).needs()
+    if "nat" in needs:
         return tuple(sorted(trial.options.items()))
-    return trial.number if trial.options.get("where", "router") != "router" else None
+    return trial.number if needs & {"places", "power"} else None
 
 
 def first_the_long(lasts: Sequence[float], items: Sequence[T], each_s: float) -> list[T]:

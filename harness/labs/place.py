@@ -60,12 +60,13 @@ class Namespaces:
         return None
 
     async def build(self, trials: Sequence[Trial], keep: Path | None) -> Lab:
-        return can(await NetnsLab.build(self._kernel, keep), trials)
+        return await able(await NetnsLab.build(self._kernel, keep), trials)
 
 
-def can(lab: Lab, trials: Sequence[Trial]) -> Lab:
-    """Return ``lab``, if it can do all that the trials need. Raises Unavailable."""
+async def able(lab: Lab, trials: Sequence[Trial]) -> Lab:
+    """Return ``lab``, if it can do all that the trials need; else it is closed. Raises Unavailable."""
     for trial in trials:
         for missing in sorted(all_faults()[trial.fault](**trial.options).needs() - lab.offers):
+            await lab.close()
             raise Unavailable(f"{trial.fault} cannot be had here: {_WITHOUT[missing]}")
     return lab

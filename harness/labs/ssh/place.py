@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from harness.labs.place import can
+from harness.labs.place import able
 from harness.labs.protocols import Lab
 from harness.labs.ssh.lab import SshLab
 from harness.spec.hosts import Hosts
@@ -27,6 +27,6 @@ class Machines:
         return trial.survivor
 
     async def build(self, trials: Sequence[Trial], keep: Path | None) -> Lab:
-        survivors = {trial.survivor for trial in trials}
-        (survivor,) = survivors
-        return can(await SshLab.build(self._hosts, survivor, [trial.ipv for trial in trials], keep), trials)
+        (survivor,) = {trial.survivor for trial in trials}
+        lab = await SshLab.build(self._hosts, survivor, [trial.ipv for trial in trials], keep)
+        return await able(lab, trials)
