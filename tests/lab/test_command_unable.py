@@ -85,6 +85,7 @@ def test_a_kernel_without_it(lack: str, names: str, tmp_path: Path) -> None:
         said = _one_line(program.wait(30))
         assert program.leaves_nothing()
     assert names in said and "netlink" not in said.split(names)[0]
+    assert list((tmp_path / "r").iterdir()) == []  # it never began
 
 
 def test_a_disk_that_takes_no_more(tmp_path: Path) -> None:
