@@ -4,7 +4,7 @@ The rooms, in the order in which data flows:
 
 ``commands``   what is typed: options to calls, errors to exit codes; one file per family.
 ``spec``       what is asked: settings, traffic, trials.
-``labs``       where it runs: the Host and Lab protocols, and the lab of network namespaces.
+``labs``       where it runs: the Host and Lab protocols, the lab of network namespaces, hosts over SSH (``labs.ssh``).
 ``endpoints``  the two programs under test; standard library only, because they are copied to hosts.
 ``faults``     what is done to the lab, and its undoing: one file per fault.
 ``endings``    how a connection ends, closed and not lost: one file per ending.
