@@ -140,6 +140,14 @@ def _of_run(name: str, help: str, action: Any, options: tuple[Option, ...]) -> "
     return _command(name, body, options, "run")
 
 
+def _nightly() -> "Task[Any]":
+    def body(context: Context, **typed: Any) -> None:
+        """A sweep, against the last good night of the same machine class. Exits 3 where anything got worse."""
+        _end(nights.nightly(typed, _RESULTS))
+
+    return _command("nightly", body, nights.NIGHTLY)
+
+
 def _command(name: str, body: Any, options: tuple[Option, ...], *positional: str) -> "Task[Any]":
     """Give ``body`` the options as its parameters, which is where invoke looks for flags."""
     plain, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
@@ -175,6 +183,7 @@ ns = Collection(
     _report(),
     _hosts(),
     _compare(),
+    _nightly(),
     _runs(),
     _of_run(
         "show", "A run's cells, what was not as predicted and why; or one trial, whole.", results.show, results.SHOW

@@ -23,8 +23,8 @@ def sentence(night: Night, comparison: Comparison | None) -> str:
     if comparison is None:
         good = "everything is proved and as predicted" if night.good else "not all of it is proved and as predicted"
         return (
-            f"The first night of sweep {night.sweep} on a machine of this class ({said(night.machine_class)}): there is "
-            f"none to compare it with; {good}.{lacks}"
+            f"The first night of sweep {night.sweep} on a machine of this class ({said(night.machine_class)}): none to "
+            f"compare it with; {good}.{lacks}"
         )
     against = f"Sweep {night.sweep} against {night.compared_with}, the last good night of this machine class"
     return f"{against} ({said(night.machine_class)}): {summary(comparison)}.{lacks}"
