@@ -6,6 +6,7 @@ holds thousands. Only setting up and striking take turns (turns.py). A record is
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from harness.verdict.record import Record
 _BUSY_AT_ONCE = 2
 # Trials whose connection talks on after the fault: each costs some hundred packets a second, all of them captured.
 _TALKING_AT_ONCE = 16
+_SWITCH_S = 0.0002
 _FREE: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
 
 
@@ -72,6 +74,8 @@ class Engine:
 
     async def run(self, jobs: Sequence[Job]) -> None:
         """Run all jobs, in their order within each lab. Raises HalfopenError where a lab cannot be had or be kept."""
+        # A thread that has just put a fault in force stamps it once it has the interpreter again: within this.
+        sys.setswitchinterval(_SWITCH_S)
         self._of = len(jobs)
         by_number = {job.trial.number: job for job in jobs}
         found = rooms((job.trial for job in jobs), self._place)

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from netns import enter, sockets, syscalls
+from netns import enter, syscalls
 from netns.errors import LabError
+from netns.sockets import Diag, SocketState
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +28,7 @@ class Namespace:
         self._thread = ThreadPoolExecutor(1, f"netns-{name}")
         self._inside = 0
         self._in_private_pids = False
-        self._diag: sockets.Diag | None = None
+        self._diag: Diag | None = None
         self._closed = False
         self._lock = threading.Lock()
         try:
@@ -61,12 +62,20 @@ class Namespace:
         """Set a ``net.`` sysctl in this namespace. Raises LabError where the kernel does not have it or refuses."""
         self.call(write_sysctl, name, value)
 
-    def sockets(self, ports: set[int] | None = None) -> list[sockets.SocketState]:
+    def sockets(self, ports: set[int] | None = None) -> list[SocketState]:
         """Every TCP socket here, v4 and v6, of which either port is in ``ports`` (None: any)."""
         with self._lock:
-            if self._diag is None:
-                self._diag = self.call(sockets.Diag)
-            return self._diag.dump(ports)
+            return self._opened().dump(ports)
+
+    def socket(self, ipv: int, local: tuple[str, int], remote: tuple[str, int]) -> SocketState | None:
+        """The socket here of one connection between two addresses with their ports; None where there is none."""
+        with self._lock:
+            return self._opened().find(ipv, local, remote)
+
+    def _opened(self) -> Diag:
+        if self._diag is None:
+            self._diag = self.call(Diag)
+        return self._diag
 
     def close(self) -> None:
         """Let go of the namespace; the kernel removes it once no process and no socket is left in it. Idempotent."""

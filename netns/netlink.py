@@ -129,6 +129,16 @@ class Netlink:
                     return
                 yield view[start:end]
 
+    def answer(self, question: bytes) -> bytes:
+        """Send an encoded question about one thing; return its message's bytes. Raises NetlinkRefusal."""
+        self._socket.send(question)
+        data = self._socket.recv(_RECEIVE_SIZE)
+        for kind, flags, _, start, end in _split(data):
+            if kind == NLMSG_ERROR and (refusal := _refusal(data, flags, start, end, frozenset())):
+                raise refusal
+            return data[start:end]
+        raise NetlinkRefusal("the kernel gave no answer", errno.ENODATA)
+
     def get(self, message: Any, kind: int) -> bytes:
         """Ask for one thing; return its message's bytes. Raises NetlinkRefusal."""
         for answer in self.dump(message, kind, 0):
