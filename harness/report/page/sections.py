@@ -103,31 +103,25 @@ def trials(facts: Facts, number: int | None) -> Section:
         "timeline",
         "One trial, packet by packet",
         note(
-            "Above the line what the prediction says, below it what was seen on the wire; a cross is the sign. At the "
-            "right of the list, how far each packet was from its prediction."
+            "Above the line what the prediction says; below it what was seen on the wire, full from the survivor, "
+            "hollow from the other end. A cross is the sign. At the right of the list, how far each was from its "
+            "prediction."
         ),
         chooser("trial", "Trial:", choices),
     )
 
 
 def machine(facts: Facts) -> Section:
-    parts = [_table("What the results were made on", _flat(facts.machine, ("libraries", "sysctls")))]
-    if facts.machine.get("libraries"):
-        parts.append(_folded("Libraries", facts.machine["libraries"]))
-    if facts.machine.get("sysctls"):
-        parts.append(_folded("Sysctls that move TCP's timers", facts.machine["sysctls"]))
+    """What the results were made on; tables within it, such as the sysctls, are folded."""
     if not facts.machine:
-        parts = [tag("p", "The run does not say: it has no machine.json.")]
+        return section("machine", "The machine", tag("p", "The run does not say: it has no machine.json."))
+    plain = {key: value for key, value in facts.machine.items() if not isinstance(value, dict)}
+    parts = [_table("What the results were made on", plain)]
+    for key, value in facts.machine.items():
+        if isinstance(value, dict):
+            title = key.replace("_", " ").capitalize()
+            parts.append(tag("details", tag("summary", escape(title)), _table(title, value)))
     return section("machine", "The machine", *parts)
-
-
-def _flat(values: dict[str, Any], without: tuple[str, ...]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in without}
-
-
-def _folded(title: str, values: Any) -> str:
-    rows = values if isinstance(values, dict) else {"": values}
-    return tag("details", tag("summary", escape(title)), _table(title, rows))
 
 
 def _table(caption: str, values: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ from harness.report.facts import UNSET, Facts, is_number
 from harness.store.cells import Cell
 
 _MOST_PAIRS = 6
+# To notice never is that much later than to notice last.
+_NEVER = 10.0
 # How a trial was run, more than what is compared: cells that differ in these share a place.
 _ASIDE = frozenset({"quiet", "write-after", "limit"})
 
@@ -40,7 +42,7 @@ def pairs(facts: Facts) -> list[Axes]:
 
 def influence(facts: Facts, name: str) -> float:
     """Return how far apart the detection times are for different values of ``name``: the range of their medians,
-    over cells that are otherwise alike. What decides whether anything is detected counts as far apart.
+    over cells that are otherwise alike. What decides whether anything is detected at all counts for more.
     """
     alike: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
     for cell in facts.cells:
@@ -51,7 +53,7 @@ def influence(facts: Facts, name: str) -> float:
     for group in alike.values():
         times = [cell.median_s for cell in group if cell.median_s is not None]
         if len(group) > 1 and times:
-            ranges.append(max(times) - min(times) if len(times) == len(group) else max(times))
+            ranges.append(max(times) - min(times) if len(times) == len(group) else max(times) * _NEVER)
     return median(ranges) if ranges else 0.0
 
 

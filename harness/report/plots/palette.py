@@ -68,6 +68,7 @@ def rules(theme: int) -> str:
         f".plot .exact{{stroke:{of['ink']}}}",
         f".plot .point{{stroke:{of['series0']}}}",
         f".plot .range{{stroke:{of['series0']}}}",
+        f".plot .fault{{stroke:{of['bad']}}}",
         f".plot .odd{{stroke:{of['bad']}}}",
         f".plot .event{{fill:{of['series0']}}}",
         f".plot .stem{{stroke:{of['series0']}}}",
@@ -92,7 +93,7 @@ def _fixed() -> str:
         ".plot path{fill:none}.plot .rule,.plot .axis{stroke-width:1}"
         ".plot .exact{stroke-width:2}.plot .range{stroke-width:2;stroke-opacity:.5}"
         ".plot .dots{stroke-linecap:round;stroke-width:6.5;stroke-opacity:.8}.plot .odd{stroke-width:2;fill:none}"
-        ".plot .stem{stroke-width:1.5}.plot .foretold{stroke-width:2;fill:none}"
+        ".plot .fault{stroke-width:1.5}.plot .stem{stroke-width:1.5}.plot .foretold{stroke-width:2;fill:none}"
         ".plot .curve{stroke-width:2;fill:none}.plot .mark{stroke-width:2;stroke-dasharray:none}"
         ".plot .edge{stroke-width:1}" + dashes
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from harness.report.facts import UNSET, Facts, in_order, spoken
+from harness.report.facts import FAULT, UNSET, Facts, in_order, spoken
 from harness.report.plots.axes import influence
 from harness.report.plots.palette import SERIES
 from harness.report.plots.scale import Scale, scale_for, short
@@ -22,6 +22,7 @@ _HEIGHT, _TOP, _LEFT, _BOTTOM, _ENTRY_H = 240.0, 26.0, 48.0, 40.0, 18.0
 _WATCHED_S = 0.5
 _DECADES, _FAR_APART = 100.0, 30.0
 _NARROW = 500.0
+_MOST_PARTS = 6
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -63,55 +64,70 @@ def estimate(records: Iterable[Record]) -> Curve:
 
 
 def survival(facts: Facts, width: float) -> Plot:
-    """Return the curves of the groups that differ most."""
-    name, groups = _groups(facts)
-    curves = {label: estimate(records) for label, records in groups.items()}
-    ends = [at for curve in curves.values() for at, _ in (*curve.steps, *curve.censored) if at > 0]
-    longest = max(ends, default=1.0)
-    # What is noticed at once stands at the left edge: it must not push everything else together.
-    shortest = max(min(ends, default=1.0), longest / _DECADES)
-    far_apart = longest > _FAR_APART * shortest
-    x = scale_for([shortest, longest] if far_apart else [0.0, longest], _LEFT, width - 14, log=far_apart)
+    """Return the curves of the groups that differ most, for each fault on its own where there are several."""
+    faults = facts.varies.get(FAULT, [])
+    parts = faults if 1 < len(faults) <= _MOST_PARTS else [""]
+    name = _telling(facts, without=FAULT if len(parts) > 1 else "")
+    found = {part: _groups(facts, part, name) for part in parts}
+    curves = {part: {label: estimate(records) for label, records in groups.items()} for part, groups in found.items()}
+    x = _scale([curve for part in curves.values() for curve in part.values()], width)
+    return Plot(
+        name="survival",
+        title="Who still believes, so long after the fault",
+        note="Kaplan-Meier curves. An upright mark: a trial in which nothing was seen for as long as it was watched. A "
+        "line that goes on to the right edge with a ring: connections that never notice.",
+        panels=[_panel(part, name, each, x, width) for part, each in curves.items()],
+    )
+
+
+def _panel(part: str, name: str, curves: dict[str, Curve], x: Scale, width: float) -> Panel:
     bottom = _HEIGHT - _BOTTOM
     y = Scale(low=0.0, high=1.0, start=bottom, stop=_TOP)
-    drawn = [text(0, 12, "still believe the peer is there", "quiet small")]
+    drawn = [text(0, 12, part or "still believe", "ink head")]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         drawn.append(line(_LEFT, y.at(share), width, y.at(share), "rule" if share else "axis"))
         drawn.append(text(_LEFT - 6, y.at(share) + 4, f"{share:.0%}", "quiet small end"))
     for tick in x.ticks(4 if width < _NARROW else 8):
         drawn.append(line(x.at(tick), bottom, x.at(tick), bottom + 4, "axis"))
         drawn.append(text(x.at(tick), bottom + 17, short(tick), "quiet small mid"))
-    drawn.append(text(width - 4, bottom + 34, "after the fault", "quiet small end"))
+    drawn.append(text(width - 4, bottom + 32, "after the fault", "quiet small end"))
     said = []
     for i, (label, curve) in enumerate(curves.items()):
         drawn.append(_curve(curve, x, y, i))
         drawn.append(_entry(_named(name, label), curve, i, width))
         said.append(f"{_named(name, label)}: {_says(curve)}")
-    panel = Panel(
+    return Panel(
         width=width,
-        height=_HEIGHT + len(curves) * _ENTRY_H + 4,
-        title="Share of connections that still believe, by time after the fault",
+        height=_HEIGHT + len(curves) * _ENTRY_H + 8,
+        title="Share of connections that still believe, by time after the fault" + (f": {part}" if part else ""),
         says="; ".join(said) + ".",
         body="".join(drawn),
     )
-    return Plot(
-        name="survival",
-        title="Who still believes, so long after the fault",
-        note="Kaplan-Meier curves. An upright mark: a trial in which nothing was seen for as long as it was watched. A "
-        "line that goes on to the right edge with a ring: connections that never notice.",
-        panels=[panel],
-    )
 
 
-def _groups(facts: Facts) -> tuple[str, dict[str, list[Record]]]:
-    """Sort the trials by what moves the detection time most, of that which has few enough values."""
-    names = [name for name in facts.telling if len(facts.varies[name]) <= SERIES]
-    name = max(names, key=lambda name: influence(facts, name), default="")
+def _scale(curves: list[Curve], width: float) -> Scale:
+    """One axis for all: what is noticed at once stands at its left edge, and does not push all else together."""
+    ends = [at for curve in curves for at, _ in (*curve.steps, *curve.censored) if at > 0]
+    longest = max(ends, default=1.0)
+    shortest = max(min(ends, default=1.0), longest / _DECADES)
+    far_apart = longest > _FAR_APART * shortest
+    return scale_for([shortest, longest] if far_apart else [0.0, longest], _LEFT, width - 14, log=far_apart)
+
+
+def _telling(facts: Facts, without: str) -> str:
+    """Return what moves the detection time most, of that which has few enough values."""
+    names = [name for name in facts.telling if name != without and len(facts.varies[name]) <= SERIES]
+    return max(names, key=lambda name: influence(facts, name), default="")
+
+
+def _groups(facts: Facts, fault: str, name: str) -> dict[str, list[Record]]:
+    """Sort the trials of ``fault`` ("": of all) by their value of ``name``."""
     found: dict[str, list[Record]] = {}
     for cell in facts.cells:
-        label = facts.words[cell.cell].get(name, UNSET) if name else "all trials"
-        found.setdefault(label, []).extend(r for r in facts.trials[cell.cell] if r.flagged is None)
-    return name, dict(sorted(found.items(), key=lambda item: in_order(item[0])))
+        if fault in ("", facts.words[cell.cell][FAULT]):
+            label = facts.words[cell.cell].get(name, UNSET) if name else "all trials"
+            found.setdefault(label, []).extend(r for r in facts.trials[cell.cell] if r.flagged is None)
+    return dict(sorted(found.items(), key=lambda item: in_order(item[0])))
 
 
 def _named(name: str, label: str) -> str:

@@ -51,12 +51,13 @@ def timeline(record: Record, width: float) -> Plot:
         drawn.append(line(x.at(tick), 12, x.at(tick), _BOTTOM + 4, "rule"))
         drawn.append(text(x.at(tick), _BOTTOM + 19, short(tick), "quiet small mid"))
     drawn.append(line(x.start, _AXIS, width, _AXIS, "axis"))
+    drawn += [line(x.at(0.0), 12, x.at(0.0), _BOTTOM + 4, "fault"), text(x.at(0.0), 9, "fault", "warn small mid")]
     drawn += [_above(step, x) for step in foretold]
-    drawn += [_below(step, x) for step in seen]
+    drawn += [_below(step, x, record.survivor) for step in seen]
     if record.fault.healed_after_s is not None:
         at = x.at(record.fault.healed_after_s)
         drawn.append(line(at, 8, at, _BOTTOM, "curve line2"))
-    drawn += _list(lines, width)
+    drawn += _list(lines, width, record.survivor)
     panel = Panel(
         width=width,
         height=_TOP_OF_LIST + len(lines) * _ROW_H,
@@ -94,17 +95,19 @@ def _scale(instants: Sequence[float], width: float) -> Scale:
 def _above(step: Step, x: Scale) -> str:
     at = x.at(step.at_s)
     if _is_end(step):
-        return line(at, _AXIS, at, 16, "foretold") + crosses([(at, 16)], 4.0, "foretold")
+        return line(at, _AXIS, at, 20, "foretold") + crosses([(at, 20)], 4.0, "foretold")
     if _kind(step) not in _PACKETS:
         return line(at, _AXIS, at, _AXIS - 8, "foretold")
     return line(at, _AXIS, at, _AXIS - 16, "foretold") + element("circle", cx=at, cy=_AXIS - 20, r=4, kind="foretold")
 
 
-def _below(step: Step, x: Scale) -> str:
+def _below(step: Step, x: Scale, survivor: str) -> str:
+    """The survivor's own packets are full, those of the other end are hollow."""
     at = x.at(step.at_s)
     if _is_end(step):
         return line(at, _AXIS, at, _BOTTOM - 6, "stem") + crosses([(at, _BOTTOM - 6)], 5.0, "odd")
-    return line(at, _AXIS, at, _AXIS + 20, "stem") + element("circle", cx=at, cy=_AXIS + 22, r=4, kind="event")
+    kind = "event" if step.what.endswith(f" from the {survivor}") else "paper mark line0"
+    return line(at, _AXIS, at, _AXIS + 20, "stem") + element("circle", cx=at, cy=_AXIS + 22, r=4, kind=kind)
 
 
 def _is_end(step: Step) -> bool:
@@ -146,14 +149,16 @@ def _lines(record: Record, seen: list[Step], foretold: list[Step]) -> list[Line]
     return sorted(lines, key=lambda each: each.at_s)
 
 
-def _list(lines: list[Line], width: float) -> list[str]:
+def _list(lines: list[Line], width: float, survivor: str) -> list[str]:
     drawn = []
     for i, each in enumerate(lines):
         y = _TOP_OF_LIST + 8 + i * _ROW_H
         tone = "ink" if each.real else "quiet"
         drawn.append(text(_NUMBER_W - 12, y, f"{each.at_s:+.3f} s", f"{tone} end"))
         room = width - _NUMBER_W - (width_of(each.far) + 8 if each.far else 0)
-        drawn.append(text(_NUMBER_W, y, fitted(each.what, room), tone))
+        # Where there is little room, who sent it: the survivor, unless it says so.
+        what = each.what if width > 500 else each.what.replace(f" from the {survivor}", "")
+        drawn.append(text(_NUMBER_W, y, fitted(what, room), tone))
         if each.far:
             drawn.append(text(width - 2, y, each.far, "quiet end"))
     return drawn
