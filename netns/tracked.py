@@ -55,12 +55,13 @@ def every(kernel: Kernel) -> Iterator[Mapping]:
 def find(kernel: Kernel, ipv: int, client: End, server: End) -> Mapping | None:
     """The connection that the client opened, None where it is not known. Raises NetlinkRefusal."""
     try:
-        for answer in kernel.dump(_one(ipv, client, server), _GET, 0):
-            return _decoded(answer)
+        # The answer is marked as one of several, and none follows: only an acknowledgement ends it.
+        answers = list(kernel.dump(_one(ipv, client, server), _GET, NLM_F_ACK))
     except NetlinkRefusal as refusal:
         if refusal.errno != errno.ENOENT:
             raise
-    return None
+        return None
+    return _decoded(answers[0])
 
 
 def forget(ipv: int, client: End, server: End) -> Request:

@@ -3,12 +3,13 @@
 from pyroute2.iproute import IPRoute
 from pyroute2.nftables.main import NFTables
 
+_ANY = 0  # NFPROTO_UNSPEC; pyroute2 asks for IPv4's alone unless told
 _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 
 
 def tables() -> list[str]:
     """Every nftables table: family and name."""
-    with NFTables() as nft:
+    with NFTables(nfgen_family=_ANY) as nft:
         return sorted(
             f"{_FAMILIES.get(table['nfgen_family'], table['nfgen_family'])} {table.get_attr('NFTA_TABLE_NAME')}"
             for table in nft.get_tables()

@@ -71,6 +71,7 @@ class SshLab:
             raise failure
         self.client, self.server = self._hosts["client"], self._hosts["server"]
         data_path(self.client, self.server, versions)
+        self._taps = await self._find_taps(versions)
         await check_reach(self.client, self.server, versions)
         self._clocks = Clocks(self._survivor, self._relations)
         for host in self._hosts.values():
@@ -81,18 +82,22 @@ class SshLab:
         self._packets = Packets(self._tell, self._unheard, PcapWriter(keep) if keep else None)
         await asyncio.gather(*(self._tap(self._hosts[side]) for side in self._taps))
 
-    async def _find_path(self, versions: list[int]) -> None:
-        """Have faults and taps in the router, where there is one; else faults on the peer's host, taps on both."""
+    async def _find_taps(self, versions: list[int]) -> dict[str, dict[str, str]]:
+        """Return where packets are seen: on the router, where there is one that forwards; else on both hosts."""
         router = self._hosts.get("router")
-        if router is not None:
-            self._taps = {router.name: devices_between(router, self.client, self.server, versions)}
-            await check_forwarding(router, versions)
+        if router is None:
+            return {side: {side: self._hosts[side].device} for side in SIDES}
+        await check_forwarding(router, versions)
+        return {router.name: devices_between(router, self.client, self.server, versions)}
+
+    async def _find_path(self, versions: list[int]) -> None:
+        """Have faults put into the router, where there is one; else on the peer's host."""
+        router, peer = self._hosts.get("router"), self._hosts[other(self._survivor)]
+        if router is None:
+            self.path = EdgePath(peer, await self._find_edge(peer, versions))
+        else:
             only = Between(self.client.addresses, self.server.addresses)
             self.path = self._router = await RouterPath.build(router, only)
-            return
-        self._taps = {side: {side: self._hosts[side].device} for side in SIDES}
-        peer = self._hosts[other(self._survivor)]
-        self.path = EdgePath(peer, await self._find_edge(peer, versions))
 
     async def _take(self, connection: Connection) -> None:
         """Learn what a host is, and keep in touch with it from now on."""
