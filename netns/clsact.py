@@ -63,11 +63,11 @@ def _message(index: int, parent: int, handle: int, priority: int = 0, ipv: int |
 
 
 def _keys(ipv: int, addresses: bytes, ports: bytes) -> list[str]:
-    """u32's keys, as tc-u32(8) writes them: value/mask+offset."""
+    """u32's keys, as tc-u32(8) writes them: value/mask+offset. All digits: pyroute2 takes a key's width from them."""
     at, mask, value = _PROTOCOL[ipv]
-    keys = [f"{value:#x}/{mask:#x}+{at}"]
+    keys = [f"{value:#010x}/{mask:#010x}+{at}"]
     for base, wanted in ((_ADDRESSES_AT[ipv], addresses), (_PORTS_AT[ipv], ports)):
         for offset in range(0, len(wanted), 4):
             (word,) = struct.unpack_from("!I", wanted, offset)
-            keys.append(f"{word:#x}/0xffffffff+{base + offset}")
+            keys.append(f"{word:#010x}/0xffffffff+{base + offset}")
     return keys
