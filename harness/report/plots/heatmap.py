@@ -108,13 +108,16 @@ def _panel(facts: Facts, axes: Axes, label: str, cells: list[Cell], measured: bo
         text(side + (i + 0.5) * _CELL_W, _TOP - 8, shown(axes.across, value), "ink mid")
         for i, value in enumerate(across)
     ]
+    places: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        places.setdefault(_place(facts, axes, cell), []).append(cell)
     said = []
     for j, row in enumerate(down):
         y = _TOP + j * _CELL_H
         drawn.append(text(side - 8, y + _CELL_H / 2 + 4, shown(axes.down, row), "ink end"))
         for i, column in enumerate(across):
-            here = [cell for cell in cells if _place(facts, axes, cell) == (column, row)]
-            if not here:
+            here = places.get((column, row))
+            if here is None:
                 continue
             spot = _spot(here, measured)
             drawn.append(_drawn(spot, side + i * _CELL_W, y, steps))
