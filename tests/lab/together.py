@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.batch import rooms
+from harness.rooms import rooms
 from harness.spec.trial import Trial
 from harness.verdict.record import Record
 
