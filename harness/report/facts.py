@@ -1,6 +1,6 @@
 """What every report of a run says, gathered once: its cells, its trials, what varies between them, the machine."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,16 @@ import msgspec
 
 from harness.errors import Refused
 from harness.spec.options import SETTINGS, TRIAL
+from harness.store import reading
 from harness.store.cells import Cell, cells, grouped
 from harness.store.find import started
-from harness.store.run import records
 from harness.units import format_duration, parse_duration
 from harness.verdict.record import Record
 
 # How a cell is spelled where a setting was not given: the kernel's default stands.
 UNSET = "-"
 FAULT = "fault"
+_PLAN = "plan.jsonl"
 _NUMBERS = frozenset(option.name for option in SETTINGS) - {"deadline-by"}
 _TIMES = frozenset(option.name for option in (*SETTINGS, *TRIAL) if option.field.endswith(("_s", "_ms")))
 # What a person names first, and what last; everything else is in the order of a cell's text.
@@ -60,17 +61,29 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(folder: Path) -> Facts:
     """Return the facts of the run in ``folder``. Raises Refused where there is nothing to report."""
-    try:
-        found = records(folder)
-    except OSError as error:
-        raise Refused(f"{folder} cannot be read: {error.strerror}") from None
-    if not found:
-        raise Refused(f"{folder} has no record of an experiment: there is nothing to report")
+    content = reading.read(folder)
+    if not content.records:
+        other = ": what it keeps is of another kind" if content.others else ""
+        raise Refused(f"{folder} has no record of an experiment, so there is nothing to report{other}")
     try:
         machine = msgspec.json.decode((folder / "machine.json").read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError):
         machine = {}
-    return gather(folder.resolve().name, found, machine, started(folder))
+    found = gather(folder.resolve().name, content.records, machine, started(folder))
+    return msgspec.structs.replace(found, warnings=[*_lacks(folder, content, found), *found.warnings])
+
+
+def _lacks(folder: Path, content: reading.Content, found: Facts) -> Iterator[str]:
+    """Say what of the run is not in its reports."""
+    try:
+        planned = sum(1 for line in (folder / _PLAN).read_bytes().split(b"\n") if line.strip())
+    except OSError:
+        planned = 0
+    done = sum(len(trials) for trials in found.trials.values())
+    if done < planned:
+        yield f"The run is not finished: {done:,} of its {planned:,} trials are here."
+    if content.unreadable:
+        yield f"Lines of records.jsonl that cannot be read, and are left out: {content.unreadable:,}."
 
 
 def gather(name: str, found: Iterable[Record], machine: dict[str, Any], began: datetime) -> Facts:

@@ -147,7 +147,20 @@ def test_a_run_without_records_is_refused(tmp_path, capsys):
     write_run(tmp_path / "2026-11-21T030405Z-sweep", [])
     code, said = run(tmp_path, "latest", capsys)
     assert code == 2
-    assert said.endswith("has no record of an experiment: there is nothing to report\n")
+    assert said.endswith("has no record of an experiment, so there is nothing to report\n")
+
+
+def test_a_run_that_is_not_finished_says_so_in_every_report(tmp_path, capsys):
+    folder = write_run(tmp_path / "2026-11-21T030405Z-sweep", sweep())
+    (folder / "plan.jsonl").write_text("{}\n" * 30)
+    with (folder / "records.jsonl").open("ab") as file:
+        file.write(b'{"experiment": "crash-cl')
+    code, _ = run(tmp_path, "latest", capsys, format="html,md,junit", out=str(tmp_path / "out"))
+    assert code == 0
+    for name in ("report.html", "summary.md", "junit.xml"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "The run is not finished: 24 of its 30 trials are here." in text
+        assert "cannot be read, and are left out: 1" in text
 
 
 def test_a_folder_that_cannot_be_written_ends_with_one_line(tmp_path, capsys):
