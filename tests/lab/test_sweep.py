@@ -79,8 +79,8 @@ def _killed_and_gone_on_with(cells: int, kills: int, seed: int, results: Path) -
             kept = len(_records(folder))
             # At any moment: while it starts, while it sets up, when all die at once, before it sums up.
             eventually(lambda: not program.runs, within_s=draw.uniform(0, 4), every_s=0.005)
-            if program.runs:
-                program.kill()
+            ended = program.kill() if program.runs else program.wait(1)
+            assert "Traceback" not in ended.err, ended.err
         assert len(_records(folder)) >= kept, number
     assert folder is not None
     ended = _sweep("--resume", folder.name, results=results)
