@@ -10,7 +10,7 @@ from harness.report.plots.distribution import distribution
 from harness.report.plots.heatmap import heat_maps
 from harness.report.plots.palette import still, style
 from harness.report.plots.survival import survival
-from harness.report.plots.svg import Panel, Plot, document, element, fitted, group, text
+from harness.report.plots.svg import Panel, Plot, document, element, fitted, group, number, text
 from harness.report.plots.trial import chosen, timeline
 
 WIDTH = 800.0
@@ -71,15 +71,16 @@ def _has_fonts() -> bool:
 def _sheet(plot: Plot) -> Panel:
     """Put the panels of ``plot`` beside and below each other, under its title, on paper."""
     widest = max((panel.width for panel in plot.panels), default=0.0)
-    room = max(WIDTH, 2 * widest + _GAP if len(plot.panels) > 1 else widest)
+    room = max(WIDTH, plot.abreast * (widest + _GAP) - _GAP)
     placed = []
-    x, y, row = 0.0, _HEAD, 0.0
-    for panel in plot.panels:
-        if x and x + panel.width > room:
-            x, y, row = 0.0, y + row + _GAP, 0.0
-        placed.append(group(panel.body, transform=f"translate({_MARGIN + x} {_MARGIN + y})"))
-        x, row = x + panel.width + _GAP, max(row, panel.height)
-    width, height = room + 2 * _MARGIN, y + row + 2 * _MARGIN
+    y = _HEAD
+    for i in range(0, len(plot.panels), plot.abreast):
+        row = plot.panels[i : i + plot.abreast]
+        for j, panel in enumerate(row):
+            x = _MARGIN + j * (widest + _GAP)
+            placed.append(group(panel.body, transform=f"translate({number(x)} {number(_MARGIN + y)})"))
+        y += max(panel.height for panel in row) + _GAP
+    width, height = room + 2 * _MARGIN, y - _GAP + 2 * _MARGIN
     paper = element("rect", width=width, height=height, kind="paper")
     head = text(_MARGIN, _MARGIN + 16, fitted(plot.title, room, 13), "ink head")
     says = " ".join(panel.says for panel in plot.panels)

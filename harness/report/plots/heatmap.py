@@ -64,6 +64,7 @@ def _plot(facts: Facts, axes: Axes, number: int) -> Plot:
         title=f"Detection time against {against}",
         note=note,
         panels=panels,
+        abreast=2,
     )
 
 

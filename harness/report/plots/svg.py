@@ -27,12 +27,16 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
-    """What belongs together. ``name``: of its file; ``title``: for a person; ``note``: how to read it."""
+    """What belongs together. ``name``: of its file; ``title``: for a person; ``note``: how to read it.
+
+    ``abreast``: how many panels stand beside each other in a file.
+    """
 
     name: str
     title: str
     note: str
     panels: list[Panel]
+    abreast: int = 1
 
 
 def clean(text: object) -> str:
