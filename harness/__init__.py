@@ -15,7 +15,7 @@ The rooms, in the order in which data flows:
 ``pool``       a client with a pool against a server that closes idle connections: shares, races, latencies.
 ``programs``   the endpoints for two terminals: a server that closes in three ways, a client that says what it saw.
 ``sweep``      many experiments at once: the product of value lists, planned, sharded, resumed.
-``store``      ``results/``: one folder per run.
+``store``      ``results/``: one folder per run, one index over all of them.
 ``compare``    two runs against each other, cell by cell; the night's job.
 ``report``     what a person sees: one file per format.
 
