@@ -10,7 +10,7 @@ from harness.report.plots.distribution import distribution
 from harness.report.plots.heatmap import heat_maps
 from harness.report.plots.palette import still, style
 from harness.report.plots.survival import survival
-from harness.report.plots.svg import Panel, Plot, document, element, fitted, group, number, text
+from harness.report.plots.svg import Panel, Plot, document, element, fitted, group, number, text, width_of
 from harness.report.plots.trial import chosen, timeline
 
 WIDTH = 800.0
@@ -71,7 +71,7 @@ def _has_fonts() -> bool:
 def _sheet(plot: Plot) -> Panel:
     """Put the panels of ``plot`` beside and below each other, under its title, on paper."""
     widest = max((panel.width for panel in plot.panels), default=0.0)
-    room = max(WIDTH, plot.abreast * (widest + _GAP) - _GAP)
+    room = max(width_of(plot.title, 13), min(plot.abreast, len(plot.panels)) * (widest + _GAP) - _GAP)
     placed = []
     y = _HEAD
     for i in range(0, len(plot.panels), plot.abreast):
