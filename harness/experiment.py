@@ -106,10 +106,12 @@ async def _connect(stage: Stage, turns: Turns) -> Record:
         stage.tell("prediction", prediction=prediction, fault_at=mark.at_s)
         until = mark.at_s + limit_s(stage, situation, prediction)
         await asyncio.wait({connecting}, timeout=until - stage.lab.now())
-        sign = connecting.result() if connecting.done() else None
+        ended = connecting.result() if connecting.done() else None
     finally:
         connecting.cancel()
-    watched = Watched(sign=sign, until=until if sign is None else sign["at"] / 1e9)
+    # Where the fault let it through there is no sign: then the proof fails, and says so.
+    sign = ended if ended is not None and "sign" in ended else None
+    watched = Watched(sign=sign, until=until if ended is None else ended["at"] / 1e9)
     situation = await survey.situation(stage, mark, {})
     evidence = await survey.evidence(stage, mark, survivor, watched.until)
     await stage.lab.relate()

@@ -142,7 +142,8 @@ async def evidence(
     """
     await stage.lab.drain()
     trace, side, after = stage.trace, stage.survivor.side, mark.after / 1e9
-    heard = trace.to(side, after, until)
+    # What stood on the way when the fault came into force behind it, on the peer's own host, is no sign of life.
+    heard = [s for s in trace.to(side, after, until) if s.arrived_at is None or s.arrived_at > after]
     said = [s for s in trace.segments if s.sender == side and after < s.at <= until]
     rst = next((s for s in trace.segments if s.sender == side and s.role == "rst" and s.at > after), None)
     return Evidence(
