@@ -23,7 +23,7 @@ def _folder(option: str) -> Callable[[str], Path]:
 _JSON = Option("json", "print the comparison, one JSON object, on standard output", bool, default=False, is_flag=True)
 _THRESHOLD = Option(
     "threshold",
-    "the part of a detection time that matters, in percent (default: 2.5)",
+    "the part of a detection time that matters, in percent (default: 4)",
     lambda text: percentage("--threshold")(text) / 100,
 )
 _RESULTS = Option("results", "folder that the runs are in (default: results/)", _folder("--results"))

@@ -12,8 +12,8 @@ from harness.compare.verdicts import verdicts
 from harness.store.cells import grouped
 from harness.verdict.record import Record
 
-# The part of a detection time that matters, unless another is given: half of the 5 % that must be found.
-THRESHOLD = 0.025
+# The part of a detection time that matters, unless another is given: 5 % must be found, ticks and all.
+THRESHOLD = 0.04
 _USUAL_HZ = 250
 
 
@@ -28,8 +28,9 @@ def compare(
     earlier, later = grouped(before), grouped(after)
     counted = {cell: (_counted(earlier[cell]), _counted(later[cell])) for cell in later if cell in earlier}
     pairs = [Pair(cell, *both) for cell, both in counted.items() if all(both)]
-    noise = Noise(_errors(pairs), min((record.lab.get("hz") or _USUAL_HZ for record in (*before, *after)), default=250))
-    changes = [change for pair in pairs for change in (*verdicts(pair), *times(pair, noise, threshold))]
+    hz = min((record.lab.get("hz") or _USUAL_HZ for record in (*before, *after)), default=_USUAL_HZ)
+    noise = Noise(_errors(pairs), [pair.shift_s for pair in pairs if pair.errors[0]], hz)
+    changes = [change for pair in pairs for change in (*verdicts(pair, noise), *times(pair, noise, threshold))]
     changes += by_chance([pair for pair in pairs if pair.by_chance], threshold)
     exact = [pair for pair in pairs if pair.errors[0]]
     chance = sum(pair.by_chance for pair in pairs)
@@ -38,7 +39,7 @@ def compare(
         after=described[1],
         differences=differences or [],
         threshold=threshold,
-        bound_s=noise.bound_s(),
+        bound_s=noise.bound_s(steady=all(pair.steady for pair in exact)),
         cells=len(pairs),
         exact=len(exact),
         interval=len(pairs) - len(exact) - chance,

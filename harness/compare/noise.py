@@ -7,11 +7,17 @@ they have a tail, which both runs show: the bound is where an exponential tail, 
 errors (peaks over a threshold), leaves even one trial of both runs with the probability ``ALPHA``. That is a bound for
 all trials at once, so nothing has to be corrected for many cells.
 
-It is never less than two ticks, and never more than these and the lateness at which a trial disagrees with its
-prediction anyway (judge.WAKE_S): many cells that became slower together cannot pass for noise.
+That is what one trial does that nothing happened to. A machine that others use as well stands still now and then, for
+up to ``STALL_S``, and whichever timer is due then runs late, or an earlier step of its chain did: one trial in some 300
+at a load of 3.4 on two CPUs. No fit to the others foretells it. Three trials of a cell have a median that it does not
+reach; of fewer, the bound is never less than a stall.
+
+It is never less than two ticks and a millisecond, and what is a tenth of a second late is no wake any more: such errors
+are left out of the fit, and the bound ends there. Where more than one cell in twenty moved by more than a late wake
+usually explains (judge.WAKE_S), the bound ends already there: so many cells that became slower together are no tail.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from math import log
 
@@ -20,28 +26,39 @@ from harness.verdict.judge import WAKE_S
 # How often one of the trials of two unchanged runs may be outside the bound.
 ALPHA = 0.001
 _TICKS = 2
-_WAKE_LEAST_S = 0.001
-_LARGEST = 0.1
-_FEWEST = 30
+_WAKE_LEAST_S, WAKE_MOST_S = 0.001, 0.1
+STALL_S = 0.07
+# So many trials have a median that one of them does not move.
+STEADY = 3
+_LARGEST, _FEWEST, _TOGETHER = 0.1, 30, 0.05
 
 
 class Noise:
-    """The bound, from the errors of both runs (seconds). With fewer than thirty it is the largest there is."""
+    """The bound, from the errors of both runs, and from how far each cell moved between them (``shifts``); seconds.
 
-    def __init__(self, errors: Iterable[float], hz: int) -> None:
-        self._sizes = sorted((abs(error) for error in errors), reverse=True)
+    With fewer than thirty errors nothing is known of their tail: then it is ``usual_s``, two ticks and WAKE_S.
+    """
+
+    def __init__(self, errors: Iterable[float], shifts: Iterable[float], hz: int) -> None:
+        self._sizes = sorted((abs(error) for error in errors if abs(error) <= WAKE_MOST_S), reverse=True)
         self._sums = list(accumulate(self._sizes))
-        self._least, self._most = _TICKS / hz + _WAKE_LEAST_S, _TICKS / hz + WAKE_S
+        self._least, self.usual_s = _TICKS / hz + _WAKE_LEAST_S, _TICKS / hz + WAKE_S
+        moved = [abs(shift) > self.usual_s for shift in shifts]
+        self._most = self.usual_s if sum(moved) > _TOGETHER * len(moved) else WAKE_MOST_S
 
-    def bound_s(self, without: Iterable[float] = ()) -> float:
-        """Return the bound for a cell; the cell's own errors are left out, or a change would hide itself."""
-        own = sorted((abs(error) for error in without), reverse=True)
-        return max(self._least, min(self._most, self._tail(own)))
+    def bound_s(self, *own: Sequence[float], steady: bool = True) -> float:
+        """Return the bound for a cell with its ``own`` errors, which are left out: a change would hide itself.
+
+        ``steady``: it has trials enough, in both runs, that a stall in one of them does not matter.
+        """
+        without = sorted((abs(error) for side in own for error in side if abs(error) <= WAKE_MOST_S), reverse=True)
+        bound = max(self._least, min(self._most, self._tail(without)))
+        return bound if steady else max(bound, STALL_S)
 
     def _tail(self, own: list[float]) -> float:
         count = len(self._sizes) - len(own)
         if count < _FEWEST:
-            return self._most
+            return self.usual_s
         largest = int(count * _LARGEST)
         # Those of the cell's own that are among the largest are passed over: the threshold is so many places further.
         passed = 0

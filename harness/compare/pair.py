@@ -4,6 +4,7 @@ from functools import cached_property
 from statistics import median
 
 from harness.compare.change import Change, Effect, Kind, Side, side_of
+from harness.compare.noise import STEADY
 from harness.compare.reading import Reading, reading_of
 from harness.verdict.record import Record
 
@@ -31,6 +32,17 @@ class Pair:
         if not before and all(each.agrees and each.at_s is not None for each in self.before):
             before = [0.0]
         return (before, after) if before and after and not self.by_chance else ([], [])
+
+    @property
+    def steady(self) -> bool:
+        """Whether one trial that a stall of the machine hit moves nothing, in either run."""
+        return min(len(self.before), len(self.after)) >= STEADY
+
+    @property
+    def shift_s(self) -> float:
+        """How far the median error moved; 0 where there is none."""
+        before, after = self.errors
+        return median(after) - median(before) if before else 0.0
 
     @cached_property
     def sides(self) -> tuple[Side, Side]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.compare.change import Change, Kind
-from harness.compare.noise import Noise
+from harness.compare.noise import WAKE_MOST_S, Noise
 from harness.compare.pair import Pair
 from harness.units import format_duration
 
@@ -38,27 +38,33 @@ def allowed_s(pair: Pair, bound_s: float, threshold: float) -> float:
 
 def _by_errors(pair: Pair, noise: Noise, threshold: float) -> Iterator[Change]:
     before, after = pair.errors
-    bound = noise.bound_s(without=(*before, *after))
+    bound = noise.bound_s(before, after, steady=pair.steady)
     allowed = allowed_s(pair, bound, threshold)
     usual = median(before)
-    shift = median(after) - usual
-    far = [error for error in after if abs(error - usual) > allowed]
+    shift = pair.shift_s
+    far = _far(after, usual, allowed)
     if abs(shift) > allowed:
         yield _moved(pair, shift, bound, f"{_by(shift, pair)} against its prediction")
     elif far:
         worst = max(far, key=lambda error: abs(error - usual)) - usual
         yield _moved(pair, worst, bound, f"{_by(worst, pair)} in {len(far)} of {len(after)} trials, the others are not")
-    elif abs(shift) > max(bound, max(before) - min(before)):
+    elif pair.steady and abs(shift) > max(bound, noise.usual_s, max(before) - min(before)):
         why = f"{_by(shift, pair)} against its prediction: more than noise, less than matters"
         yield pair.change("drift", "note", why, shift, bound)
 
 
+def _far(after: list[float], usual: float, allowed: float) -> list[float]:
+    """Return the errors of single trials that moved; of one alone it must be more than any stall."""
+    far = [error for error in after if abs(error - usual) > allowed]
+    return far if len(far) > 1 else [error for error in far if abs(error - usual) > WAKE_MOST_S]
+
+
 def _by_settings(pair: Pair, other: str, noise: Noise, threshold: float) -> Change:
     """Other settings on the socket, under the same name: nothing in an unchanged run does that."""
-    bound = noise.bound_s()
+    bound = noise.bound_s(steady=pair.steady)
     shift = pair.predicted_s if pair.predicted_s is not None else pair.moved_s
-    if pair.errors[0] and shift is not None:
-        shift += median(pair.errors[1]) - median(pair.errors[0])
+    if shift is not None:
+        shift += pair.shift_s
     if shift is None or abs(shift) <= allowed_s(pair, bound, threshold):
         return pair.change("settings", "note", f"read back from the socket: {other}", shift, bound)
     return _moved(pair, shift, bound, f"{_by(shift, pair)}; read back from the socket: {other}")

@@ -6,15 +6,16 @@ A cell in which chance does not decide has the same verdict every night: a singl
 from collections.abc import Iterator
 
 from harness.compare.change import Change, Kind
+from harness.compare.noise import Noise
 from harness.compare.pair import Pair
 from harness.compare.reading import Reading
 
 BAD: tuple[Kind, ...] = ("missed", "mistaken", "unknown")
 
 
-def verdicts(pair: Pair) -> Iterator[Change]:
+def verdicts(pair: Pair, noise: Noise) -> Iterator[Change]:
     """Yield what changed for the worse, or the better, beside the time."""
-    yield from _disagreements(pair)
+    yield from _disagreements(pair, noise.bound_s(*pair.errors, steady=pair.steady))
     yield from _proofs(pair)
     if not pair.by_chance:
         yield from _verdicts(pair)
@@ -26,12 +27,17 @@ def bad(readings: list[Reading]) -> int:
     return sum(each.verdict in BAD for each in readings)
 
 
-def _disagreements(pair: Pair) -> Iterator[Change]:
-    before, after = (sum(not each.agrees for each in side) for side in (pair.before, pair.after))
+def _disagreements(pair: Pair, bound_s: float) -> Iterator[Change]:
+    """A time that is out of its interval by no more than noise is a busy machine's, in whichever run it is."""
+    before, after = (sum(_disagrees(each, bound_s) for each in side) for side in (pair.before, pair.after))
     if after and not before:
         yield pair.change("disagrees", "regression", f"{_of(after, pair.after)} no longer as predicted")
     elif before and not after:
         yield pair.change("agrees", "improvement", f"as predicted; before, {_of(before, pair.before)} not")
+
+
+def _disagrees(reading: Reading, bound_s: float) -> bool:
+    return not reading.agrees and (reading.outside_s is None or reading.outside_s > bound_s)
 
 
 def _proofs(pair: Pair) -> Iterator[Change]:

@@ -31,7 +31,7 @@ def drawn(seed, cells=200, repeats=1):
     chance = random.Random(seed)
     errors = [error / 1e6 for _, errors in RECORDED for error in errors]
     return [
-        trial(f"cell {cell}", 1 + cell % 40 + chance.random() / 4, chance.choice(errors), repeats * cell + n)
+        trial(f"cell {cell}", 2 + cell % 40 + chance.random() / 4, chance.choice(errors), repeats * cell + n)
         for cell in range(cells)
         for n in range(repeats)
     ]

@@ -66,17 +66,43 @@ def test_holm_is_stricter_the_more_is_asked():
     assert holm([], 0.05) == []
 
 
-def test_noise_is_at_least_two_ticks_and_at_most_these_and_a_late_wake():
-    assert isclose(Noise([0.0001] * 100, 250).bound_s(), 2 / 250 + 0.001)
-    assert isclose(Noise([0.3] * 100, 1000).bound_s(), 2 / 1000 + WAKE_S)
+def bound(errors, shifts=(), hz=250, without=(), **options):
+    return Noise(errors, shifts, hz).bound_s(without, **options)
 
 
-def test_of_few_errors_nothing_is_known_and_the_bound_is_the_largest():
-    assert isclose(Noise([0.0001] * 3, 250).bound_s(), 2 / 250 + WAKE_S)
+USUAL = [0.0002 + n / 1e6 for n in range(200)]
+
+
+def test_noise_is_at_least_two_ticks_and_a_millisecond():
+    assert isclose(bound([0.0001] * 100), 2 / 250 + 0.001)
+    assert isclose(bound([0.0001] * 100, hz=1000), 2 / 1000 + 0.001)
+
+
+def test_of_few_errors_nothing_is_known():
+    assert isclose(bound([0.0001] * 3), 2 / 250 + WAKE_S)
+    assert isclose(bound([]), 2 / 250 + WAKE_S)
+
+
+def test_the_noisier_the_runs_the_further_the_bound_and_never_nearer_than_what_was_seen():
+    busy = [*USUAL, *(n / 1000 for n in range(5, 45))]
+    assert bound(USUAL) < max(busy) < bound(busy) <= 0.1
+
+
+def test_what_is_a_tenth_of_a_second_late_is_no_noise():
+    assert isclose(bound([*USUAL, 0.3, 0.5, 2.0]), bound(USUAL))
+
+
+def test_many_cells_that_moved_together_are_no_noise():
+    busy = [*USUAL, *(n / 1000 for n in range(5, 75))]
+    assert bound(busy, shifts=[0.0] * 100) > 2 / 250 + WAKE_S
+    assert isclose(bound(busy, shifts=[0.05] * 6 + [0.0] * 94), 2 / 250 + WAKE_S)
 
 
 def test_a_cell_does_not_hide_its_own_change_as_noise():
-    usual = [0.0002 + n / 1e6 for n in range(200)]
-    changed = Noise([*usual, 0.0002, 0.4], 250)
-    assert changed.bound_s() > changed.bound_s(without=(0.0002, 0.4))
-    assert isclose(changed.bound_s(without=(0.0002, 0.4)), Noise(usual, 250).bound_s())
+    changed = [*USUAL, 0.0002, 0.09]
+    assert bound(changed) > bound(changed, without=(0.0002, 0.09))
+    assert isclose(bound(changed, without=(0.0002, 0.09)), bound(USUAL))
+
+
+def test_of_fewer_than_three_trials_one_may_have_met_a_stall_of_the_machine():
+    assert bound(USUAL, steady=False) == 0.07 > bound(USUAL)

@@ -139,8 +139,7 @@ def test_what_is_there_to_read_in_the_morning(nights, tmp_path):
     failed = suites[1].findall("testcase/failure/..")
     assert [case.get("name") for case in failed] == ["cell 7"]
     assert (suites[1].get("tests"), suites[1].get("failures")) == ("1", "1")
-    assert int(suites.get("tests")) == sum(int(suite.get("tests")) for suite in suites)
-    assert int(suites.get("failures")) == sum(int(suite.get("failures")) for suite in suites)
+    assert suites[0].get("tests") == "40" and suites.attrib == {}
 
 
 def test_a_good_nights_suite_has_one_case_that_passed(nights):
