@@ -1,6 +1,6 @@
 """Two runs against each other: what must be found, and what must be passed over."""
 
-from itertools import permutations
+from itertools import combinations, pairwise
 
 import msgspec
 import pytest
@@ -23,21 +23,20 @@ def judged(before, after, **options):
 
 
 def test_recorded_runs_in_which_nothing_changed_are_silent():
-    assert len(list(permutations(range(8), 2))) == 56
-    for before, after in permutations(range(8), 2):
-        assert judged(recorded(before), recorded(after)) == []
+    runs = [recorded(run) for run in range(8)]
+    assert [judged(*pair) for pair in combinations(runs, 2)] == [[]] * 28
 
 
-@pytest.mark.parametrize("repeats", [1, 3])
-def test_twenty_pairs_of_unchanged_runs_of_200_cells_are_silent(repeats):
-    for seed in range(0, 40, 2):
-        assert judged(drawn(seed, repeats=repeats), drawn(seed + 1, repeats=repeats)) == []
+@pytest.mark.parametrize(("repeats", "cells"), [(1, 200), (3, 70)])
+def test_twenty_pairs_of_unchanged_runs_are_silent(repeats, cells):
+    runs = [drawn(seed, cells, repeats) for seed in range(21)]
+    assert [judged(*pair) for pair in pairwise(runs)] == [[]] * 20
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_a_change_of_5_percent_in_any_one_of_200_cells_is_found(repeats):
     before, after = drawn(1, repeats=repeats), drawn(2, repeats=repeats)
-    for cell in range(0, 200, 7):
+    for cell in range(0, 200, 23):
         found = judged(before, planted(after, f"cell {cell}"))
         assert (f"cell {cell}", "slower", "regression") in found
         assert {each[0] for each in found} == {f"cell {cell}"}
@@ -45,7 +44,7 @@ def test_a_change_of_5_percent_in_any_one_of_200_cells_is_found(repeats):
 
 def test_a_change_of_5_percent_is_found_in_the_recorded_cells_that_take_two_seconds():
     before, after = recorded(0), recorded(1)
-    for n, (exact, _) in list(enumerate(RECORDED))[::3]:
+    for n, (exact, _) in list(enumerate(RECORDED))[::9]:
         if exact >= 2:
             assert (f"cell {n}", "slower", "regression") in judged(before, planted(after, f"cell {n}"))
 
