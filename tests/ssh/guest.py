@@ -63,7 +63,8 @@ class Guest(Machine):
                     raise LabError(f"{self.name} gets no device: {error.strerror}") from error
                 time.sleep(0.005)
         if not self._plugged:
-            self.controller.call(wires.send, wires.plug(index, self.switches[self.ports[place].switch]))
+            plugged = wires.plug(index, self.switches[self.ports[place].switch])
+            self.controller.call(wires.send, [*plugged, wires.in_frames(index)])
 
     def _parameters(self) -> list[str]:
         folder = Path(self.plan.folder)

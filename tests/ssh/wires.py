@@ -95,6 +95,11 @@ def plug(index: int, switch: int) -> list[Message]:
     ]
 
 
+def in_frames(index: int) -> Message:
+    """Have the kernel cut what it sends through a device to the size of frames: a guest drops what is larger."""
+    return _link(index=index, attrs=[("IFLA_GSO_MAX_SEGS", 1)]), RTM_NEWLINK, NLM_F_ACK
+
+
 def unplug(index: int) -> Message:
     """Remove a device, and its far end with it."""
     return _link(index=index), RTM_DELLINK, NLM_F_ACK
