@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _CHUNK = 65536
+# json.dumps would make one of these each time.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Lines:
@@ -22,7 +24,7 @@ class Lines:
 
 
 def pack(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(message).encode() + b"\n"
 
 
 def unpack(line: bytes) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from harness.verdict.record import Record
 _ROOT = Path(__file__).parents[2]
 _EVERY_S = 0.25
 _SINGLE_RUNS = 5
-# 2 x 5 x 5 x 5 x 2 = 500 cells, of 6 to 41 s, each as often as it takes: faults with and without a process of their own, both IP versions.
+# 2 x 5 x 5 x 5 x 2 = 500 cells, of 6 to 41 s, each as often as it takes: with a process of their own for the peer and
+# without, over both IP versions.
 _LISTS = {
     "--fault": "crash-client,cut-link",
     "--keepalive": "5,6,8,10,15",
