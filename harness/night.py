@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.compare.baseline import Night, last_good, mark
+from harness.compare.baseline import Night, is_good, last_good, mark
 from harness.compare.change import Comparison
 from harness.compare.machine import class_of, described
 from harness.compare.runs import compare_runs
@@ -34,12 +34,14 @@ def run(sweep: Callable[[], tuple[int, Path]], results: Path, out: Path | None, 
     comparison = compare_runs(before, folder) if before else None
     records = read_records(folder).records
     missing = max(0, len(trials) - len(standing(records)))
-    unmeasured = sum(not cell.trials for cell in cells(records))
+    measured = cells(records)
+    unmeasured = sum(not cell.trials for cell in measured)
     worse = bool(comparison.regressions) if comparison else code != 0
     found = Night(
         sweep=planned.name,
         machine_class=machine_class,
         exit_code=NOT_AS_PREDICTED if worse or missing or unmeasured else 0,
+        good=not missing and is_good(measured, comparison),
         compared_with=before.name if before else None,
         regressions=len({change.cell for change in comparison.regressions}) if comparison else 0,
         missing=missing,

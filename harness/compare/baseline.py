@@ -1,18 +1,25 @@
 """Which night is the last good one: ``night.json`` in a run's folder says what became of it as a night.
 
-Good is a night that exited 0: with one to compare with, nothing got worse; without, everything was proved and as
-predicted. A night that was cut short, or is not good, is never what a later one is compared with.
+Good is a night in which everything was measured and nothing got worse. The first of its class has nothing to be worse
+than: it is good if nine cells in ten are proved and as predicted. What is not is known from then on, and what is not
+believed heals, because a night that is better is a good one. A night that was cut short, or is not good, is never what
+a later one is compared with.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from harness.compare.change import Comparison
 from harness.errors import Unavailable
+from harness.store.cells import Cell
 from harness.store.find import runs
 
 _NIGHT = "night.json"
+# Of the cells of a first night, at most so many may be not proved or not as predicted.
+_ODD = 0.1
 
 
 class Night(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,19 +30,25 @@ class Night(msgspec.Struct, frozen=True, kw_only=True):
     sweep: str
     machine_class: dict[str, Any]
     exit_code: int
+    good: bool
     compared_with: str | None = None
     regressions: int = 0
     missing: int = 0
     unmeasured: int = 0
 
-    @property
-    def good(self) -> bool:
-        return self.exit_code == 0
+
+def is_good(cells: Sequence[Cell], comparison: Comparison | None) -> bool:
+    """Whether a night with these cells is one to compare with. ``comparison``: None for the first of its class."""
+    if not all(cell.trials for cell in cells):
+        return False
+    if comparison is not None:
+        return not comparison.regressions
+    return sum(not (cell.agrees and cell.proved) for cell in cells) <= _ODD * len(cells)
 
 
 def mark(folder: Path, night: Night) -> None:
     """Say in the run's folder what became of it. Raises Unavailable."""
-    text = msgspec.json.format(msgspec.json.encode({**msgspec.to_builtins(night), "good": night.good}), indent=2)
+    text = msgspec.json.format(msgspec.json.encode(night), indent=2)
     try:
         unfinished = folder / f".{_NIGHT}"
         unfinished.write_bytes(text + b"\n")

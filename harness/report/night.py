@@ -15,16 +15,18 @@ from harness.report.plots.svg import clean
 from harness.report.sums import many
 
 _MOST = 50
+# By whether it is one to compare with, and whether it exited 0.
+_TITLES = {(True, True): "Good night", (True, False): "First night", (False, False): "Bad night"}
 
 
 def sentence(night: Night, comparison: Comparison | None) -> str:
     """Return what became of the night, in one or two sentences."""
     lacks = "".join(f" {line}." for line in _lacks(night))
     if comparison is None:
-        good = "everything is proved and as predicted" if night.good else "not all of it is proved and as predicted"
+        good = "everything is" if night.exit_code == 0 else "not all of it is"
         return (
             f"The first night of sweep {night.sweep} on a machine of this class ({said(night.machine_class)}): none to "
-            f"compare it with; {good}.{lacks}"
+            f"compare it with; {good} proved and as predicted.{lacks}"
         )
     against = f"Sweep {night.sweep} against {night.compared_with}, the last good night of this machine class"
     return f"{against} ({said(night.machine_class)}): {summary(comparison)}.{lacks}"
@@ -46,7 +48,7 @@ def markdown(night: Night, comparison: Comparison | None) -> str:
 
 
 def _lines(night: Night, comparison: Comparison | None) -> Iterator[str]:
-    yield f"## {'Good night' if night.good else 'Bad night'}\n"
+    yield f"## {_TITLES[night.good, night.exit_code == 0]}\n"
     yield inline(sentence(night, comparison))
     if comparison is None:
         return

@@ -62,9 +62,21 @@ def test_the_first_night_says_so_and_ends_as_the_sweep_did(nights):
     assert nights.compared_with() is None and night_of(nights.folder).good
 
 
-def test_a_first_night_that_is_not_as_predicted_is_no_good_one(nights):
-    assert nights.pass_([*run(1), trial("odd", agrees=False)], code=3) == 3
+def test_a_first_night_with_a_finding_ends_with_3_and_the_finding_is_known_from_then_on(nights):
+    odd = trial("odd", agrees=False, number=99)
+    assert nights.pass_([*run(1), odd], code=3) == 3
     assert "not all of it is proved and as predicted" in nights.text
+    assert (nights.out / "summary.md").read_text().startswith("## First night")
+    assert nights.pass_([*run(2), odd], code=3) == 0
+    assert nights.compared_with() == "2026-01-01T021700Z-small"
+    assert nights.pass_([*run(3), trial("odd", number=99)]) == 0 and "1 improvement" in nights.text
+    assert nights.pass_([*run(4), odd], code=3) == 3
+
+
+def test_a_first_night_with_many_findings_is_no_good_one(nights):
+    odd = [trial(f"odd {n}", agrees=False, number=100 + n) for n in range(10)]
+    assert nights.pass_([*run(1), *odd], code=3) == 3
+    assert (nights.out / "summary.md").read_text().startswith("## Bad night")
     assert nights.pass_(run(2)) == 0
     assert nights.compared_with() is None
 
