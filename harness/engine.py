@@ -9,10 +9,11 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from harness.events import Teller
+from harness.events import Listener, Teller
 from harness.experiment import run_trial
 from harness.faults import all_faults
 from harness.labs.agent import EndpointGone
@@ -29,6 +30,10 @@ _BUSY_AT_ONCE = 2
 # Trials whose connection talks on after the fault: each costs some hundred packets a second, all of them captured.
 _TALKING_AT_ONCE = 16
 _SWITCH_S = 0.0002
+# Peers with a process of their own, some 12 MB each if one counts what they share: those that the fault kills live for
+# their quiet, and so many at a time set up a hundred a second; those that it stops live as long as their trial.
+_SHORT_LIVED_AT_ONCE, _SHORT_QUIET_S = 28, 1.0
+_LONG_LIVED_AT_ONCE = 400
 _FREE: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
 
 
@@ -68,6 +73,8 @@ class Engine:
         self._labs = asyncio.Semaphore(place.labs_at_once)
         self._places = asyncio.Semaphore(rules.at_once)
         self._talking = asyncio.Semaphore(_TALKING_AT_ONCE)
+        self._short_lived = asyncio.Semaphore(_SHORT_LIVED_AT_ONCE)
+        self._long_lived = asyncio.Semaphore(_LONG_LIVED_AT_ONCE)
         self._turns = Turns(_BUSY_AT_ONCE)
         self._rooms = self._of = 0
         self.failed: list[tuple[Trial, str]] = []
@@ -112,9 +119,10 @@ class Engine:
         why = ""
         for attempt in range(job.attempt, max(again, job.attempt) + 1):
             about = tell.about(trial=trial.number, attempt=attempt)
-            about("trial", number=trial.number, of=self._of)
             try:
-                async with self._talking if _talks(trial) else _FREE:
+                async with self._talking if _talks(trial) else _FREE, self._peer(trial) as on_event:
+                    about = about.also(on_event)
+                    about("trial", number=trial.number, of=self._of)
                     record = await run_trial(lab, trial, about, self._turns)
             except (EndpointGone, TimeoutError) as error:
                 if not again:
@@ -127,12 +135,35 @@ class Engine:
         if why:
             self.failed.append((trial, why))
 
+    @contextlib.asynccontextmanager
+    async def _peer(self, trial: Trial) -> AsyncIterator[Listener]:
+        """Wait until another process may live, where the trial's peer is one; it is given back once it is dead."""
+        fault = all_faults()[trial.fault]
+        if not fault.own_process:
+            yield _ignore
+            return
+        dies = fault.claim != "hung"
+        place = self._short_lived if dies and trial.quiet_s <= _SHORT_QUIET_S else self._long_lived
+        await place.acquire()
+        with contextlib.ExitStack() as held:
+            held.callback(place.release)
+
+            def listen(name: str, fields: dict[str, Any]) -> None:
+                if name == "fault" and dies:
+                    held.close()
+
+            yield listen
+
     def _keep_attempt(self, record: Record, attempt: int) -> bool:
         """Hand the record on; return whether it counts."""
         budget = self._rules.lateness_s
         flagged = None if budget is None else lateness.flag(record, budget)
         self._keep(msgspec.structs.replace(record, attempt=attempt, flagged=flagged))
         return flagged is None
+
+
+def _ignore(name: str, fields: dict[str, Any]) -> None:
+    """Nothing is waited for."""
 
 
 def _talks(trial: Trial) -> bool:

@@ -31,8 +31,12 @@ class Teller:
         """Return a teller to the same listeners that adds these fields to every event: which trial it is about."""
         return self._like(self.clock, {**self._about, **fields})
 
-    def _like(self, clock: Callable[[], float], about: dict[str, Any]) -> Self:
-        like = type(self)(*self._listeners)
+    def also(self, listener: Listener) -> Self:
+        """Return a teller that has one more listener."""
+        return self._like(self.clock, self._about, listener)
+
+    def _like(self, clock: Callable[[], float], about: dict[str, Any], *more: Listener) -> Self:
+        like = type(self)(*self._listeners, *more)
         like.clock, like._about = clock, about
         return like
 
