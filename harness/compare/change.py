@@ -59,7 +59,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     ``exact``, ``interval``, ``chance``: how many of them could be judged by an exact prediction, only by its interval,
     and only by tests of chance. ``flagged``: cells with trials that do not count, ``empty``: cells in which none does.
-    ``explained``: cells whose times moved, and their predictions with them. ``bound_s``: what is noise in these runs.
+    ``explained``: cells whose times moved, and their predictions with them. ``bound_s``: what is noise in these runs;
+    in ``unsteady`` cells it is STALL_S at least.
     """
 
     before: dict[str, Any]
@@ -67,6 +68,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[str]
     threshold: float
     bound_s: float
+    unsteady: int
     cells: int
     exact: int
     interval: int

@@ -10,7 +10,8 @@ all trials at once, so nothing has to be corrected for many cells.
 That is what one trial does that nothing happened to. A machine that others use as well stands still now and then, for
 up to ``STALL_S``, and whichever timer is due then runs late, or an earlier step of its chain did: one trial in some 300
 at a load of 3.4 on two CPUs. No fit to the others foretells it. Three trials of a cell have a median that it does not
-reach; of fewer, the bound is never less than a stall.
+reach; of fewer, the bound is never less than a stall. Where the program's own lateness is known (``late_s``: from the
+kernel's RST, from its own deadline) it is taken out before, and no stall was seen in what is left.
 
 It is never less than two ticks and a millisecond, and what is a tenth of a second late is no wake any more: such errors
 are left out of the fit, and the bound ends there. Where more than one cell in twenty moved by more than a late wake

@@ -35,8 +35,9 @@ class Pair:
 
     @property
     def steady(self) -> bool:
-        """Whether one trial that a stall of the machine hit moves nothing, in either run."""
-        return min(len(self.before), len(self.after)) >= STEADY
+        """Whether a stall of the machine moves nothing, in either run: it is known, or hits one trial of several."""
+        known = all(each.lateness_known for each in (*self.before, *self.after))
+        return known or min(len(self.before), len(self.after)) >= STEADY
 
     @property
     def shift_s(self) -> float:

@@ -26,6 +26,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     agrees: bool
     outside_s: float | None
     proved: bool
+    lateness_known: bool
 
 
 def reading_of(record: Record) -> Reading:
@@ -49,6 +50,7 @@ def reading_of(record: Record) -> Reading:
         agrees=agrees,
         outside_s=_outside(at, earliest, latest) if same and not agrees else None,
         proved=record.proof.holds,
+        lateness_known=record.late_s is not None,
     )
 
 

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from harness.compare.change import Change, Comparison, Side
 from harness.compare.machine import said
+from harness.compare.noise import STALL_S, STEADY
 from harness.report.sums import many
 from harness.units import format_duration
 
@@ -48,6 +49,11 @@ def conditions(comparison: Comparison) -> list[str]:
         f"a change is more than noise ({format_duration(comparison.bound_s)} against the prediction) and more than "
         f"{100 * comparison.threshold:g} % of the time"
     )
+    if comparison.unsteady:
+        lines.append(
+            f"in {many(comparison.unsteady, 'cell')} noise is {format_duration(max(STALL_S, comparison.bound_s))}: "
+            f"fewer than {STEADY} trials, and how late the program was is not known"
+        )
     return lines
 
 

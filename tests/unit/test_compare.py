@@ -100,6 +100,13 @@ def test_the_programs_own_lateness_is_no_change_of_the_time():
     assert judged([trial("a", 2.0)], [msgspec.structs.replace(late, late_s=0.001)]) == [("a", "slower", "regression")]
 
 
+def test_one_trial_is_enough_where_its_lateness_is_known():
+    def run(error_s):
+        return [trial("a", 1.0, error_s, late_s=0.0001)]
+
+    assert judged(run(0.0), run(0.05)) == [("a", "slower", "regression")]
+
+
 def test_three_trials_find_what_one_may_owe_to_a_stall():
     def run(error_s, repeats):
         return [trial("a", 1.0, error_s, number) for number in range(repeats)]
