@@ -78,8 +78,10 @@ def _alone(rough: Story, fine: Story | None) -> bool:
 
 
 def _finding(s: Situation, wheel: Wheel, event: Event, same: Event | None, *, alone: bool) -> Finding:
-    # The last timer, too, may run a tick late.
     lo, hi = wheel.seconds(event.when.lo), wheel.seconds(event.when.hi + 1)
+    if same is not None:
+        # The last timer, too, may run a tick late, also where those before it were seen to do so.
+        hi = max(hi, wheel.seconds(same.when.lo + 2))
     if s.traffic == "connect":
         lo = max(lo, s.fault_at)
     exact = None if same is None else wheel.seconds(same.when.lo)
