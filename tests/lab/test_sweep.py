@@ -1,6 +1,7 @@
 """``invoke sweep`` as a person runs it: all at once, in the lab, killed and gone on with, and refused."""
 
 import random
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,16 @@ def test_a_trial_beyond_its_lateness_budget_is_flagged_and_run_again(tmp_path: P
     attempts = Counter(r["trial"] for r in records)
     assert all(r["attempt"] == attempts[r["trial"]] - 1 for r in records if r["flagged"] is None)
     assert ended.code == 0, ended.err
+
+
+def test_where_fewer_files_may_be_open_fewer_run_at_a_time(tmp_path: Path) -> None:
+    limited = ("bash", "-c", 'ulimit -n 120; exec "$@"', "limited", sys.executable)
+    words = ("sweep", "--fault", "cut-link", *_SHORT, "--repeat", "30", "--json")
+    with Program(*words, results=tmp_path, through=limited) as program:
+        ended = program.wait(60)
+    assert ended.code == 0, ended.err
+    assert "20 of 30 trials run at a time: a process may open no more files; ulimit -Hn raises that" in ended.err
+    assert sorted(record["trial"] for record in ended.records) == list(range(30))
 
 
 def test_a_dry_run_runs_nothing(tmp_path: Path) -> None:
