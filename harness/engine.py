@@ -7,12 +7,13 @@ holds thousands. Only setting up and striking take turns (turns.py). A record is
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from harness.errors import Unavailable
 from harness.events import Listener, Teller
 from harness.experiment import run_trial
 from harness.faults import all_faults
@@ -101,12 +102,15 @@ class Engine:
             if number == 1:
                 await self._built(lab)
             tell("room", number=number, of=of, trials=len(jobs))
-            async with _group() as group:
-                for job in jobs:
-                    await self._places.acquire()
-                    group.create_task(self._job(lab, job, tell)).add_done_callback(lambda _: self._places.release())
+            await _unless_gone(lab, self._trials(lab, jobs, tell))
         finally:
             await lab.close()
+
+    async def _trials(self, lab: Lab, jobs: list[Job], tell: Teller) -> None:
+        async with _group() as group:
+            for job in jobs:
+                await self._places.acquire()
+                group.create_task(self._job(lab, job, tell)).add_done_callback(lambda _: self._places.release())
 
     def _packets(self, room: int) -> Path | None:
         if self._pcap is None or room == 1:
@@ -172,6 +176,20 @@ def _talks(trial: Trial) -> bool:
         return False
     effect = all_faults()[trial.fault](**trial.options).effect(trial.traffic, trial.survivor)
     return "drop" not in (effect.to_peer, effect.to_survivor) or effect.heals_after_s is not None
+
+
+async def _unless_gone(lab: Lab, work: Coroutine[Any, Any, None]) -> None:
+    """Do ``work``. Raises Unavailable as soon as a host of the lab is gone that was not to go."""
+    doing, gone = asyncio.create_task(work), asyncio.create_task(lab.gone())
+    try:
+        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            raise Unavailable(gone.result())
+        await doing
+    finally:
+        for task in (doing, gone):
+            task.cancel()
+        await asyncio.gather(doing, gone, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

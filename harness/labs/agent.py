@@ -63,6 +63,8 @@ class Agent:
         self._endpoints: dict[str, AgentEndpoint] = {}
         # Told of what the agent says unasked, beside that it runs.
         self.on_event: Callable[[Event], None] | None = None
+        # Called when it has ended, and nobody closed it.
+        self.on_end: Callable[[], None] | None = None
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[Event] = self._loop.create_future()
         os.set_blocking(source, False)
@@ -109,6 +111,7 @@ class Agent:
         except TimeoutError:
             raise EndpointGone(f"{self._host}: {to} did not answer {do} within {_ANSWER_WITHIN_S:g} s") from None
         except BrokenPipeError:
+            self._tell_end()
             raise EndpointGone(f"{self._host}: the agent has ended") from None
         finally:
             self._asked.pop(question, None)
@@ -173,12 +176,18 @@ class Agent:
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._source)
+        self._tell_end()
         if not self._ready.done():
             self._ready.set_exception(
                 Unavailable(f"{self._host}: the agent ended before it ran; does python3 run there?")
             )
             self._ready.exception()  # noted: nobody need be waiting
         self._no_answer(None, "the agent has ended")
+
+    def _tell_end(self) -> None:
+        call, self.on_end = self.on_end, None
+        if call is not None:
+            call()
 
     def _no_answer(self, name: str | None, why: str) -> None:
         """Tell whoever still waits for an answer of ``name`` (None: of anybody) that none will come."""

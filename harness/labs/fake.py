@@ -245,6 +245,9 @@ class FakeLab:
     async def machine(self) -> dict[str, Any]:
         return {}
 
+    async def gone(self) -> str:
+        return await asyncio.Future()
+
     async def close(self) -> None:
         self.closed = True
 

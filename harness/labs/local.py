@@ -311,6 +311,10 @@ class NetnsLab:
     async def machine(self) -> dict[str, Any]:
         return {"lab_sysctls": await self.call(self.client.sysctls)}
 
+    async def gone(self) -> str:
+        """Its hosts go with this program."""
+        return await asyncio.Future()
+
     async def close(self) -> None:
         """Take everything down. What the agents had started ends with them."""
         if self._capture is not None:

@@ -41,6 +41,11 @@ class Connection:
         """Whether the connection stands, as far as anybody knows."""
         return not self._bridge.finished and bool(self._session.transport.is_active())
 
+    @property
+    def reached(self) -> bool:
+        """Whether the SSH connection stands, whatever became of the agent."""
+        return bool(self._session.transport.is_active())
+
     def describe(self) -> dict[str, Any]:
         """Return what a record says of the host."""
         return {"host": self.host.name_typed, "host_key": str(self.host_key), "python": self.python}

@@ -57,6 +57,8 @@ class SshHost:
         self.device = ""
         self.revive: Callable[[], Awaitable[None]] | None = None
         self.off = False
+        self.lost = False  # its agent has ended
+        self.may_go = False  # its power is being cut
         self._set: set[str] = set()  # sysctls that were set, and which the agent sets back at its end if not before
 
     @property
@@ -123,6 +125,7 @@ class SshHost:
     async def power_off(self) -> Mark:
         """Have the user's command cut the power: it was cut while that ran. Raises Unavailable where it fails."""
         before = self._now()
+        self.may_go = True
         await _run(self.asked.power_off or "", f"{self.asked.name_typed}: power_off")
         self.off = True
         after = self._now()
@@ -136,7 +139,7 @@ class SshHost:
         await _run(self.asked.power_on, f"{self.asked.name_typed}: power_on")
         assert self.revive is not None
         await self.revive()
-        self.off = False
+        self.off = self.may_go = False
 
     def ends(self, flow: Flow) -> Ends:
         """Return the connection as this host sees it."""

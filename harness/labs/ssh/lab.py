@@ -50,6 +50,7 @@ class SshLab:
         self._router: RouterPath | None = None
         self._packets: Packets | None = None
         self._watched: dict[int, int] = {}
+        self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.kernel = Kernel()
 
     @classmethod
@@ -104,10 +105,21 @@ class SshLab:
         side = connection.host.side
         host = self._hosts[side] = SshHost(side, connection.host, connection, await connection.agent.ask("facts"))
         host.revive = lambda: self._revive(side)
+        connection.agent.on_end = lambda: self._lose(side, connection)
         check_privilege(host)
         relation = self._relations[side] = Relation(lambda: _clock(host))
         await connection.agent.ask("lease", seconds=LEASE_S)
         self._touch[side] = asyncio.create_task(host.stay_in_touch(relation.ping))
+
+    def _lose(self, side: str, connection: Connection) -> None:
+        """Note that an agent has ended, or is not heard any more."""
+        host = self._hosts[side]
+        if host.connection is not connection:
+            return
+        host.lost = True
+        if not self._gone.done() and not host.may_go:
+            what = "its agent was ended by somebody else" if connection.reached else "it is not heard any more"
+            self._gone.set_result(f"{host.asked.name_typed}: {what}; what was put there is undone there")
 
     async def _revive(self, side: str) -> None:
         """Reach a machine again that was started anew: another boot, another agent, another clock."""
@@ -127,7 +139,7 @@ class SshLab:
         await self._take(connection)
         fresh = self._hosts[side]
         # Whoever holds the host goes on holding it.
-        host.connection, host.facts = fresh.connection, fresh.facts
+        host.connection, host.facts, host.lost = fresh.connection, fresh.facts, False
         self._hosts[side] = host
         self._touch.pop(side).cancel()
         self._touch[side] = asyncio.create_task(host.stay_in_touch(self._relations[side].ping))
@@ -206,7 +218,7 @@ class SshLab:
         self._packets.hand_over()
 
     async def _everywhere(self, do: str, **arguments: Any) -> None:
-        up = [self._hosts[side] for side in self._taps if not self._hosts[side].off]
+        up = [host for host in map(self._hosts.__getitem__, self._taps) if not (host.off or host.lost)]
         await asyncio.gather(*(host.agent.ask(do, **arguments) for host in up))
 
     def lost_packets(self) -> int:
@@ -226,6 +238,9 @@ class SshLab:
         """Return what each host says of itself."""
         names = ("kernel", "machine", "python", "hz", "hz_how")
         return {"hosts": {side: {name: host.facts.get(name) for name in names} for side, host in self._hosts.items()}}
+
+    async def gone(self) -> str:
+        return await asyncio.shield(self._gone)
 
     async def close(self) -> None:
         """End the agents, which undo what is still to be undone, and the connections."""

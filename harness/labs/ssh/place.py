@@ -3,6 +3,8 @@
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
+from harness.errors import Unavailable
+from harness.labs.agent import EndpointGone
 from harness.labs.place import able
 from harness.labs.protocols import Lab
 from harness.labs.ssh.lab import SshLab
@@ -28,5 +30,8 @@ class Machines:
 
     async def build(self, trials: Sequence[Trial], keep: Path | None) -> Lab:
         (survivor,) = {trial.survivor for trial in trials}
-        lab = await SshLab.build(self._hosts, survivor, [trial.ipv for trial in trials], keep)
+        try:
+            lab = await SshLab.build(self._hosts, survivor, [trial.ipv for trial in trials], keep)
+        except EndpointGone as error:  # a host that went while it was being made ready
+            raise Unavailable(str(error)) from None
         return await able(lab, trials)
