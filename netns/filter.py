@@ -94,14 +94,6 @@ class Filter:
         """Drop the flow's packets: the pure black hole."""
         return self._inject([("cut", keys(flow, to_client, to_server))], [])
 
-    def uncut(self, flow: Flow, to_client: bool = True, to_server: bool = True) -> Done:
-        """Take back every cut of the flow, whoever made it. Undoing this cuts again what it healed."""
-        cut = [key for key in keys(flow, to_client, to_server) if ("cut", key) in self._wanted]
-        for key in cut:
-            del self._wanted["cut", key]
-        stamps = self._send([nft.delete_elements("cut", cut, self._table)] if cut else [])
-        return Done(*stamps, once(lambda: self._inject([("cut", cut)], [])))
-
     def lossy(self, flow: Flow, percent: float, to_client: bool = True, to_server: bool = True) -> Done:
         """Drop ``percent`` of the flow's packets at random, to a hundredth of a percent."""
         if not 0 <= percent <= 100:

@@ -87,10 +87,6 @@ class Connection:
             self._push(FILLER * count)
         self._later("stream", now() + every, lambda: self.stream(count, every))
 
-    def hush(self) -> None:
-        """Stop streaming."""
-        self._timers.cancel("stream")
-
     def fill(self) -> None:
         """Write without end, as fast as the kernel takes it: "blocked" is told when it takes no more."""
         self._refill = lambda: self._push(FILLER * _CHUNK)

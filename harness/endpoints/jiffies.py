@@ -62,10 +62,6 @@ class Jiffies(NamedTuple):
         """Return the jiffy counter at CLOCK_MONOTONIC instant ``t_ns``, in ns."""
         return t_ns // self.tick_ns + self.offset
 
-    def starts_ns(self, jiffy: int) -> int:
-        """Return the CLOCK_MONOTONIC instant, in ns, at which the counter becomes ``jiffy``."""
-        return (jiffy - self.offset) * self.tick_ns
-
     def offset_at(self, t_ns: int) -> int:
         """Return the whole number C for which jiffies(t) = floor(t * hz) + C around the instant ``t_ns``.
 

@@ -41,10 +41,6 @@ class Capture:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
-    def filenos(self) -> list[int]:
-        """Return the descriptors to watch for reading."""
-        return [sock.fileno() for _, sock in self.sockets]
-
     def read_ready(self, ready: socket.socket | None = None) -> int:
         """Take what is there, on all the sockets whichever is ready, and hand it over; return how many frames.
 

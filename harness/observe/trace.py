@@ -117,10 +117,6 @@ class Trace:
         wanted = (roles,) if isinstance(roles, str) else roles
         return [s for s in self.segments if s.role in wanted and after < s.at <= before and sender in (None, s.sender)]
 
-    def from_router(self, after: float) -> list[Segment]:
-        """Return what the router said itself after an instant: resets and ICMP errors that nobody handed to it."""
-        return [s for s in self.segments if s.arrived_at is None and s.at > after]
-
     def _of(self, sender: Side) -> Iterator[Segment]:
         return (s for s in self.segments if s.sender == sender)
 

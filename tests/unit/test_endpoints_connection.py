@@ -57,11 +57,9 @@ def test_a_request_is_held_without_an_answer(pair):
     assert pair.there.bytes_in == 2 and pair.here.bytes_in == 1
 
 
-def test_a_stream_goes_on_until_it_is_hushed(pair):
+def test_a_stream_goes_on(pair):
     pair.here.stream(100, MS)
     pair.until(lambda: pair.there.bytes_in >= 500)
-    pair.here.hush()
-    assert pair.timers() == 0
     assert pair.here.bytes_out % 100 == 0
 
 

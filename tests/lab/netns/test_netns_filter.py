@@ -90,23 +90,6 @@ def test_overlapping_cuts_heal_with_the_last() -> None:
 
 
 @pytest.mark.inside
-def test_uncut_heals_whatever_was_cut_and_can_be_undone() -> None:
-    with Lab() as lab, connected(lab, 6) as connection:
-        cuts = [lab.filter.cut(connection.flow), lab.filter.cut(connection.flow)]
-        uncut = lab.filter.uncut(connection.flow)
-        lab.filter.uncut(connection.flow)
-        connection.client.sendall(b"1")
-        assert hears(connection.server, b"1")
-        again = uncut.undo()
-        for cut in cuts:
-            cut.undo()
-        connection.client.sendall(b"2")
-        assert hears_nothing(connection.server)
-        again.undo()
-        assert hears(connection.server, b"2")
-
-
-@pytest.mark.inside
 def test_lossy_drops_its_share() -> None:
     flows = [Flow(4, port, 7000) for port in range(20_000, 20_400)]
     with Lab() as lab, contextlib.ExitStack() as opened:

@@ -139,7 +139,8 @@ def test_what_the_router_says_itself_has_no_arrival(wire):
     reset = wire.inject("server", seq=5001, ack=1001, flags="RA")
     error = wire.inject("server", icmp="host unreachable", icmp_sport=40000, icmp_dport=7000, sport=0, dport=0)
     assert (reset.role, error.role) == ("rst", "icmp")
-    assert wire.trace.from_router(cut) == [reset, error] == wire.trace.to("client", cut)
+    assert wire.trace.to("client", cut) == [reset, error]
+    assert (reset.arrived_at, error.arrived_at) == (None, None)
     assert wire.trace.dropped(cut) == []
 
 
@@ -159,7 +160,6 @@ def test_a_departure_read_before_its_arrival_is_one_segment(wire):
     segment = wire.trace.feed(left)
     assert wire.trace.feed(arrived) is segment
     assert (segment.role, segment.arrived_at, segment.left_at) == ("data", 200.0, 200.00002)
-    assert wire.trace.from_router(0) == []
 
 
 def test_a_large_segment_may_leave_in_pieces(wire):
