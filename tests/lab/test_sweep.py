@@ -166,3 +166,14 @@ def test_what_is_refused_is_one_line(words: tuple[str, ...], line: str, tmp_path
     ended = _sweep(*words, results=None if "--results=" in words else tmp_path)
     assert ended.code == 2 and ended.out == "" and not list(tmp_path.iterdir())
     assert len(ended.err.splitlines()) == 1 and line in ended.err
+
+
+def test_a_sweep_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
+    """Without a namespace to be had no lab can be built: one line says so, and the plan goes with the folder."""
+    limited = ("bash", "-c", 'sysctl -qw user.max_net_namespaces=0 && exec "$@"', "limited", sys.executable)
+    inside = ("unshare", "--user", "--map-root-user", *limited)
+    words = ("sweep", "--fault", "cut-link", *_SHORT)
+    with Program(*words, results=tmp_path, through=inside) as program:
+        ended = program.wait(30)
+    assert ended.code == 4, ended.err
+    assert not list(tmp_path.iterdir()) and ended.out == ""
