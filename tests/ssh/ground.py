@@ -81,7 +81,7 @@ class Ground:
             machine.power_off()
 
     def _hosts(self) -> dict[str, int]:
-        return {name: machine.pid for name, machine in self.machines.items()}
+        return {name: machine.pid for name, machine in self.machines.items() if machine.is_on}
 
     def _switch(self, machine: Machine, link: str, state: int) -> None:
         index = machine.port_index(self.plan.index(machine.name, link))

@@ -36,6 +36,11 @@ class Machine:
         raise LabError(f"{self.name} is a guest: ask it over SSH")
 
     @property
+    def is_on(self) -> bool:
+        """Whether it was started, and not switched off since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The PID of its first process, as the ground sees it."""
         assert self._process is not None
