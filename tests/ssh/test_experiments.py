@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from tests.lab.program import Ended, Program, lines
-from tests.ssh.conftest import MakePair
+from tests.ssh.keys import Keys
 from tests.ssh.namespaces import Pair
+from tests.ssh.plan import Plan
 
 _WITHIN_S = 60
 _KEEPALIVE = {"keepalive": 1, "interval": 1, "probes": 2}
@@ -40,6 +41,8 @@ _SERVER: list[dict[str, Any]] = [
     {"fault": "reboot-client", **_KEEPALIVE},
 ]
 _RETRIES = 2
+# Two trials: the second has the machine that was started again. They have hosts of their own.
+_POWER_OFF = ("power-off-server", "--keepalive", "1", "--interval", "1", "--probes", "1", "--repeat", "2", "--json")
 
 
 class Sweeps(msgspec.Struct):
@@ -49,6 +52,8 @@ class Sweeps(msgspec.Struct):
     near: list[Ended]
     far_records: dict[str, dict[str, Any]]
     near_records: dict[str, dict[str, Any]]
+    power_off: Ended
+    switched: Pair
 
 
 def _write(file: Path, sweeps: list[dict[str, Any]], **common: Any) -> Path:
@@ -66,20 +71,22 @@ def _counting(folders: list[Path]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def sweeps(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeps]:
+def sweeps(pair: Pair, run_keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeps]:
     folder = tmp_path_factory.mktemp("sweeps")
     files = [_write(folder / "client.toml", _CLIENT), _write(folder / "server.toml", _SERVER, retries=_RETRIES)]
     hosts = ("--hosts", str(pair.hosts_file))
     far, near = [folder / f"far-{file.stem}" for file in files], [folder / f"near-{file.stem}" for file in files]
-    with ExitStack() as running:
+    with Pair(Plan(str(tmp_path_factory.mktemp("switched"))), run_keys) as switched, ExitStack() as running:
 
         def start(file: Path, results: Path, *more: str, through: tuple[str, ...] = ()) -> Program:
             return running.enter_context(Program("sweep", str(file), *more, results=results, through=through))
 
+        command = (*_POWER_OFF, "--hosts", str(switched.hosts_file))
+        off = running.enter_context(Program(*command, results=folder, through=switched.through))
         remote = [start(*each, *hosts, through=pair.through) for each in zip(files, far, strict=True)]
         local = [start(*each) for each in zip(files, near, strict=True)]
         ended = [program.wait(_WITHIN_S) for program in remote], [program.wait(_WITHIN_S) for program in local]
-    yield Sweeps(*ended, _counting(far), _counting(near))
+        yield Sweeps(*ended, _counting(far), _counting(near), off.wait(_WITHIN_S), switched)
 
 
 def test_every_trial_over_ssh_is_measured_proved_and_as_predicted(sweeps: Sweeps) -> None:
@@ -121,13 +128,10 @@ def test_nothing_is_left_on_the_hosts(sweeps: Sweeps, pair: Pair) -> None:
         assert pair.inside(name, "cat", "/proc/sys/net/ipv4/tcp_retries2").stdout == "15\n"
 
 
-def test_power_off_and_the_next_run_with_the_machine_started_again(make_pair: MakePair, tmp_path: Path) -> None:
-    made = make_pair()
-    command = ("power-off-server", "--keepalive", "1", "--interval", "1", "--probes", "1", "--repeat", "2", "--json")
-    with Program(*command, "--hosts", str(made.hosts_file), results=tmp_path, through=made.through) as program:
-        ended = program.wait(_WITHIN_S)
-    assert ended.code == 0, ended.err
-    for record in ended.records:
+def test_power_off_and_the_next_trial_with_the_machine_started_again(sweeps: Sweeps) -> None:
+    assert sweeps.power_off.code == 0, sweeps.power_off.err
+    assert len(sweeps.power_off.records) == 2
+    for record in sweeps.power_off.records:
         assert record["detection"]["sign"] == "ETIMEDOUT" and record["detection"]["by"] == "keepalive"
         assert (record["fault"]["where"], record["proof"]["peer"]) == ("server", "powered off")
-    assert made.becomes_alone("client") and made.becomes_alone("server")
+    assert sweeps.switched.becomes_alone("client") and sweeps.switched.becomes_alone("server")

@@ -40,6 +40,7 @@ def test_nothing_is_left_in_a_guest(guests: Guests) -> None:
     guests.inside("client", "tc", "qdisc", "del", "dev", "vec1", "clsact")
 
 
+@pytest.mark.slow
 def test_a_guest_killed_is_gone_without_a_word_and_comes_back_another(guests: Guests) -> None:
     boot = guests.ssh("server", "cat /proc/sys/kernel/random/boot_id").stdout
     with guests.entered(), socket.create_connection((guests.hosts["server"].control, 2222), 2) as sock:

@@ -2,19 +2,22 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.lab.program import Program, eventually, lines
-from tests.ssh.conftest import MakePair
+from tests.lab.program import Ended, Program, eventually, lines
 from tests.ssh.guests import Guests
+from tests.ssh.keys import Keys
 from tests.ssh.namespaces import Pair
+from tests.ssh.plan import Plan
 
 _UNDONE_WITHIN_S = 10
+_AT_ONCE = 4
 _KNOCK = Path(__file__).with_name("knock.py")
 _RETRIES2 = "/proc/sys/net/ipv4/tcp_retries2"
 # The fault is put on the server; the client survives, and has its sysctl set.
@@ -74,46 +77,61 @@ def _ours(pair: Pair, name: str) -> list[int]:
     return sorted(pid for pid, words in pair.processes(name).items() if "sshd" not in words)
 
 
-@pytest.mark.parametrize("ipv", [4, 6])
-def test_the_controller_is_killed(pair: Pair, tmp_path: Path, ipv: int) -> None:
-    with _cut(pair, tmp_path, ipv) as cut:
+def _killed_controller(pair: Pair, results: Path, ipv: int = 4) -> None:
+    with _cut(pair, results, ipv) as cut:
         cut.program.kill()
         assert cut.is_undone()
         assert cut.nothing_is_left()
 
 
-def test_the_control_link_is_cut_silently(make_pair: MakePair, tmp_path: Path) -> None:
-    pair = make_pair()
-    with _cut(pair, tmp_path) as cut:
+def _killed_controller_6(pair: Pair, results: Path) -> None:
+    _killed_controller(pair, results, 6)
+
+
+def _cut_control(pair: Pair, results: Path) -> None:
+    with _cut(pair, results) as cut:
         for name in pair.hosts:
             pair.cut(name, "control")
         assert cut.is_undone()
         ended = cut.program.wait(_UNDONE_WITHIN_S)
-        assert ended.code == 4
         assert cut.nothing_is_left()
-    (line,) = ended.err.splitlines()[-1:]
-    assert line.startswith(("client: ", "server: ")) and "Traceback" not in ended.err
+    _is_one_line(ended, ("client: ", "server: "))
 
 
-@pytest.mark.parametrize("name", ["server", "client"])
-def test_an_agent_is_killed(pair: Pair, tmp_path: Path, name: str) -> None:
-    with _cut(pair, tmp_path) as cut:
+def _killed_agent(pair: Pair, results: Path, name: str = "server") -> None:
+    with _cut(pair, results) as cut:
         os.kill(_ours(pair, name)[0], signal.SIGKILL)
         assert cut.is_undone()
         ended = cut.program.wait(_UNDONE_WITHIN_S)
-        assert ended.code == 4
         assert cut.nothing_is_left()
-    assert ended.err.splitlines()[-1].startswith(f"{name}: ") and "Traceback" not in ended.err
+    _is_one_line(ended, (f"{name}: ",))
 
 
-def test_the_guard_is_killed(pair: Pair, tmp_path: Path) -> None:
+def _killed_agent_of_the_survivor(pair: Pair, results: Path) -> None:
+    _killed_agent(pair, results, "client")
+
+
+def _killed_guard(pair: Pair, results: Path) -> None:
     """Then the agent has nobody who would undo after it, and undoes at once."""
-    with _cut(pair, tmp_path) as cut:
-        guards = [pid for pid in _ours(pair, "server") if _is_guard(pid)]
-        os.kill(guards[0], signal.SIGKILL)
+    with _cut(pair, results) as cut:
+        (guard,) = [pid for pid in _ours(pair, "server") if _is_guard(pid)]
+        os.kill(guard, signal.SIGKILL)
         assert cut.is_undone()
-        assert cut.program.wait(_UNDONE_WITHIN_S).code == 4
+        ended = cut.program.wait(_UNDONE_WITHIN_S)
         assert cut.nothing_is_left()
+    _is_one_line(ended, ("server: ",))
+
+
+def _told_to_end(pair: Pair, results: Path, number: signal.Signals = signal.SIGINT) -> None:
+    with _cut(pair, results) as cut:
+        ended = cut.program.end(number)
+        assert ended.code == 130 and "Traceback" not in ended.err
+        assert cut.passes
+        assert cut.nothing_is_left()
+
+
+def _told_to_end_by_sigterm(pair: Pair, results: Path) -> None:
+    _told_to_end(pair, results, signal.SIGTERM)
 
 
 def _is_guard(pid: int) -> bool:
@@ -121,17 +139,42 @@ def _is_guard(pid: int) -> bool:
     return Path(f"/proc/{pid}/fd/1").readlink() == Path("/dev/null")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_program_is_told_to_end(pair: Pair, tmp_path: Path, number: signal.Signals) -> None:
-    with _cut(pair, tmp_path) as cut:
-        ended = cut.program.end(number)
-        assert ended.code == 130 and ended.after_s < 2
-        assert cut.passes
-        assert cut.nothing_is_left()
+def _is_one_line(ended: Ended, starts: tuple[str, ...]) -> None:
+    assert ended.code == 4 and "Traceback" not in ended.err
+    assert ended.err.splitlines()[-1].startswith(starts)
 
 
-def test_the_controller_of_guests_is_killed(guests: Guests, tmp_path: Path) -> None:
-    with _cut(guests, tmp_path) as cut:
-        cut.program.kill()
-        assert cut.is_undone()
-        assert cut.nothing_is_left()
+_WAYS = (
+    _killed_controller,
+    _killed_controller_6,
+    _cut_control,
+    _killed_agent,
+    _killed_agent_of_the_survivor,
+    _killed_guard,
+    _told_to_end,
+    _told_to_end_by_sigterm,
+)
+
+
+@pytest.fixture(scope="module")
+def all_ways(run_keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> dict[str, "Future[None]"]:
+    """Every way, each with hosts of its own, several at a time."""
+
+    def go(way: Callable[[Pair, Path], None]) -> None:
+        with Pair(Plan(str(tmp_path_factory.mktemp("pair"))), run_keys) as pair:
+            way(pair, tmp_path_factory.mktemp("results"))
+
+    # The one that waits longest first.
+    order = sorted(_WAYS, key=lambda way: way is not _cut_control)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return {way.__name__: pool.submit(go, way) for way in order}
+
+
+@pytest.mark.parametrize("way", [way.__name__ for way in _WAYS])
+def test_the_fault_is_undone_and_nothing_is_left(all_ways: dict[str, "Future[None]"], way: str) -> None:
+    all_ways[way].result()
+
+
+@pytest.mark.slow
+def test_the_fault_in_a_guest_is_undone(guests: Guests, tmp_path: Path) -> None:
+    _killed_controller(guests, tmp_path)
