@@ -172,3 +172,23 @@ def test_a_longer_outage_never_saves_a_connection(kernel: Kernel, outage: float)
         return predict(Situation(kernel=kernel, settings=chosen, effect=effect)).verdict == "survived"
 
     assert survives(outage) or not survives(outage + 0.5)
+
+
+@EXAMPLES
+@given(st.floats(100, 1e6), st.integers(0, 2**33), st.floats(0.05, 0.9), st.sampled_from([100, 250, 1000]))
+def test_the_last_timer_may_be_a_tick_late_as_well_as_those_before_it(
+    at: float, offset: int, silence: float, hz: int
+) -> None:
+    asked = Situation(
+        kernel=Kernel(hz=hz, jiffy_offset=offset),
+        settings=Settings(keepalive=True, idle_s=1, interval_s=1, count=2),
+        effect=CUT,
+        fault_at=at,
+        heard_at=at - silence,
+    )
+    due = [step.at_s for step in predict(asked).steps if "probe" in step.what]
+    assert len(due) == 2
+    late = msgspec.structs.replace(asked, sent_at=tuple(at + each + 1 / hz + 0.00005 for each in due))
+    seen = predict(late)
+    assert seen.exact_s is not None and seen.latest_s is not None
+    assert seen.latest_s > seen.exact_s + 1 / hz
