@@ -17,8 +17,14 @@ _WIRE_S = 0.001
 
 
 def detected(sign: dict[str, Any], fault_at: float, healthy: bool, rst_at: float | None) -> Detection:
-    """Return the detection from an endpoint's sign. ``healthy``: the connection was, or is again, alive."""
+    """Return the detection from an endpoint's sign. ``healthy``: the connection was, or is again, alive.
+
+    ``rst_at``: when the survivor's own kernel was seen to give up. Where the program gave up by itself that has no say:
+    its kernel may do so too, a moment before or after.
+    """
     after = sign["at"] / 1e9 - fault_at
+    if sign["sign"] in ("deadline", "heartbeat"):
+        rst_at = None
     return Detection(
         verdict="mistaken" if healthy else "detected",
         sign=sign["sign"],

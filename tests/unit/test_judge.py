@@ -18,6 +18,12 @@ def test_a_sign_is_a_detection_on_the_clock_of_the_fault():
     assert found.kernel_after_s == pytest.approx(4.7948)
 
 
+@pytest.mark.parametrize("own", ["deadline", "heartbeat"])
+def test_a_program_that_gave_up_by_itself_is_not_judged_by_its_kernel(own):
+    """The keepalive behind a read deadline dies too, 25 ms later, before the evidence is gathered."""
+    assert judge.detected(sign(sign=own), 100.0, False, rst_at=104.825).kernel_after_s is None
+
+
 def test_a_sign_on_a_connection_that_lives_is_a_mistake():
     assert judge.detected(sign(), 100.0, True, None).verdict == "mistaken"
     assert judge.detected(sign(), 100.0, True, None).kernel_after_s is None
