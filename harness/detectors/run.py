@@ -15,7 +15,8 @@ from harness.detectors.cell import ask
 from harness.detectors.record import Cell
 from harness.errors import Unavailable
 from harness.events import Teller
-from harness.labs.local import NetnsLab, go_private
+from harness.labs.ground import go_private
+from harness.labs.local import NetnsLab
 from harness.observe import machine
 from harness.observe.kernel import this_kernel
 from harness.predict.situation import Kernel

@@ -10,7 +10,8 @@ from harness.endings.base import Script
 from harness.endings.record import Ending
 from harness.endings.trial import run_ending
 from harness.events import Teller
-from harness.labs.local import NetnsLab, go_private
+from harness.labs.ground import go_private
+from harness.labs.local import NetnsLab
 from harness.observe import machine
 from harness.observe.kernel import this_kernel
 from harness.predict.situation import Kernel

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.labs.fake_line import Line
-from harness.labs.protocols import Ability, Flow, Lab, Mark, OnExpiry, SocketSeen, Unreachable
+from harness.labs.fake_path import FakePath, mark_now
+from harness.labs.protocols import Ability, Flow, Lab, Mark, SocketSeen
 from harness.predict.situation import Kernel
-from harness.spec.sides import SIDES, Side, other
+from harness.spec.sides import Side, other
 
 _TCP = {"rto_s": 0.204, "srtt_s": 0.0001}
 _DEFAULTS = {
@@ -34,10 +35,6 @@ _SYSCTLS = {"net.ipv4.tcp_retries2": 15, "net.ipv4.tcp_syn_linear_timeouts": 4}
 
 def _bracket() -> dict[str, int]:
     return {"before": time.monotonic_ns(), "after": time.monotonic_ns()}
-
-
-def _mark() -> Mark:
-    return Mark(before=time.monotonic_ns(), after=time.monotonic_ns())
 
 
 class FakeEndpoint:
@@ -101,7 +98,7 @@ class FakeHost:
     async def power_off(self) -> Mark:
         self.done.append(("power_off", self.name))
         self._vanished = True
-        return msgspec.structs.replace(_mark(), where=self.name, peer="powered off")
+        return msgspec.structs.replace(mark_now(), where=self.name, peer="powered off")
 
     async def power_on(self) -> None:
         self.done.append(("power_on", self.name))
@@ -144,49 +141,6 @@ class FakeHost:
         return {"armed": armed, "settings": {**_DEFAULTS, **asked, "keepalive": armed is not None}}
 
 
-class FakePath:
-    """``done``: what was asked of the path, in order. ``leaky``: a cut is said to be in force and lets all through."""
-
-    def __init__(self, lab: "FakeLab") -> None:
-        self.done: list[tuple[str, dict[str, Any]]] = []
-        self.leaky = False
-        self.is_mapped = False
-        self._lab = lab
-
-    async def cut(self, flow: Flow, *, to_client: bool, to_server: bool) -> Mark:
-        if not self.leaky:
-            self._lab.line(flow).cut_to = {s for s, cut in zip(SIDES, (to_client, to_server), strict=True) if cut}
-        return self._did("cut", to_client=to_client, to_server=to_server)
-
-    async def lossy(self, flow: Flow, percent: float) -> Mark:
-        return self._did("lossy", percent=percent)
-
-    async def reject(self, flow: Flow, kind: Unreachable, toward: Side) -> Mark:
-        self._lab.line(flow).cut_to = set(SIDES)
-        return self._did("reject", kind=kind, toward=toward)
-
-    async def shrink_mtu(self, flow: Flow, toward: Side, mtu: int) -> Mark:
-        return self._did("shrink_mtu", toward=toward, mtu=mtu)
-
-    async def place(self, flow: Flow, where: str, survivor: Side) -> Mark:
-        self._lab.line(flow).cut_to = set(SIDES)
-        return msgspec.structs.replace(self._did("place", where=where, survivor=survivor), where=where)
-
-    async def masquerade(self, timeout_s: int, on_expiry: OnExpiry) -> Mark:
-        return self._did("masquerade", timeout_s=timeout_s, on_expiry=on_expiry)
-
-    async def mapped(self, flow: Flow) -> bool:
-        return self.is_mapped
-
-    async def heal(self, flow: Flow) -> Mark:
-        self._lab.line(flow).cut_to = set()
-        return self._did("heal")
-
-    def _did(self, what: str, **arguments: Any) -> Mark:
-        self.done.append((what, arguments))
-        return _mark()
-
-
 class FakeLab:
     """client - path - server, all scripted. ``lost``: how many packets the capture says that it lost.
 
@@ -199,7 +153,7 @@ class FakeLab:
     def __init__(self, kernel: Kernel | None = None) -> None:
         self.kernel = kernel or Kernel()
         self.client, self.server = FakeHost(self, "client"), FakeHost(self, "server")
-        self.path = FakePath(self)
+        self.path = FakePath(self.line)
         self.lost = 0
         self.closed = False
         self.related = 0

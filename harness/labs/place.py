@@ -6,7 +6,8 @@ from typing import Protocol
 
 from harness.errors import Unavailable
 from harness.faults import all_faults
-from harness.labs.local import NetnsLab, go_private
+from harness.labs.ground import go_private
+from harness.labs.local import NetnsLab
 from harness.labs.protocols import Ability, Lab
 from harness.observe.kernel import this_kernel
 from harness.spec.trial import Trial

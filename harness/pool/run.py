@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness.events import Tell, Teller
-from harness.labs.local import NetnsLab, go_private
+from harness.labs.ground import go_private
+from harness.labs.local import NetnsLab
 from harness.observe import machine
 from harness.observe.kernel import this_kernel
 from harness.pool import count, record, schedule, trouble

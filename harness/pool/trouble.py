@@ -42,4 +42,4 @@ async def strike(lab: NetnsLab, wanted: Asked, rooms: list[Room], tell: Tell) ->
 
 async def _forward(lab: NetnsLab, on: bool) -> None:
     for name in _FORWARDING:
-        await lab.call(lab.built.router.set_sysctl, name, int(on))
+        await lab.ground.call(lab.ground.lab.router.set_sysctl, name, int(on))

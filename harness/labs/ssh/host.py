@@ -16,6 +16,7 @@ from pyroute2.netlink import NETLINK_SOCK_DIAG
 from harness.errors import Unavailable
 from harness.labs.agent import AgentEndpoint, EndpointGone
 from harness.labs.protocols import Flow, Mark, SocketSeen
+from harness.labs.seen import seen
 from harness.labs.ssh.clock import Clocks
 from harness.labs.ssh.connection import Connection
 from harness.spec.hosts import RemoteHost
@@ -96,17 +97,8 @@ class SshHost:
         said = await self.agent.ask("netlink", protocol=NETLINK_SOCK_DIAG, data=data, wait=[], dump=True)
         for answer in said["answers"]:
             found = sockets.decode(base64.b64decode(answer))
-            if found.state == "LISTEN" or found.remote_port != ends.remote[1]:
-                continue
-            return SocketSeen(
-                state=found.state,
-                timer=found.timer,
-                timer_expires_s=found.timer_expires_s,
-                retransmits=found.retransmits,
-                rqueue=found.rqueue,
-                wqueue=found.wqueue,
-                owned=found.inode != 0,
-            )
+            if found.state != "LISTEN" and found.remote_port == ends.remote[1]:
+                return seen(found)
         return None
 
     async def sysctl(self, name: str, value: int | None = None, missing: int | None = None) -> int:
