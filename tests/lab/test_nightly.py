@@ -24,6 +24,7 @@ def sweep(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_two_nights_and_a_third_that_is_worse(sweep: Path, tmp_path: Path) -> None:
     results, out = tmp_path / "results", tmp_path / "out"
     words = ("nightly", "--sweep", str(sweep), "--out", str(out))

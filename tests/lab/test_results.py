@@ -5,6 +5,8 @@ import io
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.lab.program import Program, run
 
 _SHORT = ("crash-client", "--keepalive", "1", "--interval", "1", "--probes", "1")
@@ -25,6 +27,7 @@ def test_a_run_is_listed_shown_and_exported_as_it_was_measured(tmp_path: Path) -
     assert [row["kernel"] for row in table] == [record["lab"]["kernel"] for record in measured.records]
 
 
+@pytest.mark.slow
 def test_what_runs_is_said_to_run_and_not_pruned_and_a_kill_loses_nothing(tmp_path: Path) -> None:
     with Program(*_LONG, results=tmp_path) as program:
         program.await_event("fault")
@@ -42,6 +45,7 @@ def test_what_runs_is_said_to_run_and_not_pruned_and_a_kill_loses_nothing(tmp_pa
     assert [each["name"] for each in run("runs", "--json", results=tmp_path).records] == [after[1]["name"]]
 
 
+@pytest.mark.slow
 def test_results_that_may_only_be_read_are_listed_and_left_as_they_are(tmp_path: Path) -> None:
     assert run(*_SHORT, results=tmp_path).code == 0
     script = 'mount --bind "$R" "$R" && mount -o remount,bind,ro "$R" && exec "$@"'

@@ -104,6 +104,7 @@ def test_killed_twenty_times_every_cell_is_there_once(tmp_path: Path) -> None:
     _killed_and_gone_on_with(cells=200, kills=20, seed=3, results=tmp_path)
 
 
+@pytest.mark.slow
 def test_shards_make_up_the_sweep(tmp_path: Path) -> None:
     words = ("--fault", "cut-link", *_SHORT, "--ipv", "4,6", "--repeat", "3", "--seed", "4")
     numbers = []
@@ -114,6 +115,7 @@ def test_shards_make_up_the_sweep(tmp_path: Path) -> None:
     assert sorted(numbers) == list(range(6))
 
 
+@pytest.mark.slow
 def test_a_trial_beyond_its_lateness_budget_is_flagged_and_run_again(tmp_path: Path) -> None:
     """No program wakes within a budget this small every time: what is flagged stays, and is counted once."""
     ended = _sweep(
@@ -129,6 +131,7 @@ def test_a_trial_beyond_its_lateness_budget_is_flagged_and_run_again(tmp_path: P
     assert ended.code == 0, ended.err
 
 
+@pytest.mark.slow
 def test_where_fewer_files_may_be_open_fewer_run_at_a_time(tmp_path: Path) -> None:
     limited = ("bash", "-c", 'ulimit -n 120; exec "$@"', "limited", sys.executable)
     words = ("sweep", "--fault", "cut-link", *_SHORT, "--repeat", "30", "--json")

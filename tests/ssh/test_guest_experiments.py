@@ -63,11 +63,13 @@ def records(guests: Guests, tmp_path_factory: pytest.TempPathFactory) -> list[di
     return [record for record in lines(file) if record["flagged"] is None]
 
 
+@pytest.mark.slow
 def test_every_trial_in_a_guest_is_measured_proved_and_as_predicted(records: list[dict[str, Any]]) -> None:
     assert len(records) == 14
     assert [r["why"] for r in records if not (r["agrees"] and r["proof"]["holds"])] == []
 
 
+@pytest.mark.slow
 def test_the_prediction_is_made_for_the_guests_own_kernel(records: list[dict[str, Any]]) -> None:
     for record in records:
         lab = record["lab"]
@@ -75,6 +77,7 @@ def test_the_prediction_is_made_for_the_guests_own_kernel(records: list[dict[str
         assert record["settings"]["rto_max_ms"] in (None, 120_000) and record["settings"].get("syn_linear", 0) == 0
 
 
+@pytest.mark.slow
 def test_the_exact_prediction_is_kept_to_a_tick(records: list[dict[str, Any]]) -> None:
     apart = []
     for record in records:
@@ -86,6 +89,7 @@ def test_the_exact_prediction_is_kept_to_a_tick(records: list[dict[str, Any]]) -
     assert statistics.median(apart) < _EXACT_S
 
 
+@pytest.mark.slow
 def test_a_guest_killed_is_a_power_off_and_the_next_run_has_another(guests: Guests, tmp_path: Path) -> None:
     boot = guests.ssh("server", "cat /proc/sys/kernel/random/boot_id").stdout
     ended = _run(guests, tmp_path, "power-off-server", *_KEEPALIVE)

@@ -13,6 +13,7 @@ from tests.ssh.keys import Keys
 from tests.ssh.plan import Plan
 
 
+@pytest.mark.slow
 def test_each_guest_has_a_kernel_of_its_own(guests: Guests) -> None:
     boots = {guests.ssh(name, "cat /proc/sys/kernel/random/boot_id").stdout for name in guests.hosts}
     assert len(boots | {Path("/proc/sys/kernel/random/boot_id").read_text()}) == 3

@@ -216,6 +216,7 @@ def test_an_agent_that_is_killed_is_told_at_once(pair):
     assert pair.becomes_alone("client")
 
 
+@pytest.mark.slow
 def test_hosts_that_die_without_a_word_are_noticed_within_ten_seconds(make_pair):
     """One while it is asked something, the other while nothing is said."""
     made = make_pair()

@@ -129,6 +129,7 @@ def test_nothing_is_left_on_the_hosts(refused: dict[str, tuple[Ended, Path]], pa
         assert (pair.tables(name), pair.files(name)) == ([], [])
 
 
+@pytest.mark.slow
 def test_hosts_that_die_and_hosts_that_do_not_reach_each_other(make_pair: MakePair, tmp_path: Path) -> None:
     """All at the same time, each with hosts of its own: what is lost takes some seconds to be noticed."""
     long = ("cut-link", "--keepalive", "60")

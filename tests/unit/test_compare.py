@@ -22,17 +22,20 @@ def judged(before, after, **options):
 # What it is judged by.
 
 
+@pytest.mark.slow
 def test_recorded_runs_in_which_nothing_changed_are_silent():
     runs = [recorded(run) for run in range(8)]
     assert [judged(*pair) for pair in combinations(runs, 2)] == [[]] * 28
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("repeats", "cells"), [(1, 200), (3, 70)])
 def test_twenty_pairs_of_unchanged_runs_are_silent(repeats, cells):
     runs = [drawn(seed, cells, repeats) for seed in range(21)]
     assert [judged(*pair) for pair in pairwise(runs)] == [[]] * 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_a_change_of_5_percent_in_any_one_of_200_cells_is_found(repeats):
     before, after = drawn(1, repeats=repeats), drawn(2, repeats=repeats)

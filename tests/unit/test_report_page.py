@@ -157,6 +157,7 @@ def test_whatever_a_name_holds_stays_text():
     assert "\x07" not in page(facts(records, name=EVIL))
 
 
+@pytest.mark.slow
 def test_a_thousand_cells_take_at_most_five_megabytes():
     records = sweep(range(1, 26), range(1, 11), ("crash-client", "crash-server", "cut-link", "crash-host"), repeat=3)
     found = facts(records)
