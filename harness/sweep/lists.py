@@ -9,11 +9,13 @@ from harness.sweep.file import Asked
 from harness.sweep.matrix import FAULT, Product, check, options
 
 NAME = "sweep"
+# The question that most come with.
+_STANDARD = "crash-client"
 
 
 def as_lists() -> tuple[Option, ...]:
     """Return an option for each that can have a list of values."""
-    faults = Option(FAULT, "the faults to put in force, one or more: crash-client,cut-link", str)
+    faults = Option(FAULT, f"the faults to put in force, one or more: crash-client,cut-link ({_STANDARD})", str)
     return (faults, *(Option(option.name, f"{option.help}; a list", str) for option in options().values()))
 
 
@@ -25,9 +27,9 @@ def given(typed: Mapping[str, Any]) -> dict[str, str]:
 def load(typed: Mapping[str, Any], repeat: int | None = None, seed: int | None = None) -> Asked:
     """Return what the typed lists ask. Raises Refused."""
     texts = {name: _texts(name, text) for name, text in given(typed).items()}
-    if FAULT not in texts:
-        raise Refused(f"--{FAULT} is missing; name a file, or one or more faults: --{FAULT} crash-client,cut-link")
-    faults = texts.pop(FAULT)
+    if not texts:
+        raise Refused(f"what is to be run? name a file, or values: --{FAULT} crash-client,cut-link --keepalive 5,10,30")
+    faults = texts.pop(FAULT, (_STANDARD,))
     product = Product(faults=faults, values=texts, repeat=repeat or 1)
     check(product)
     source = " ".join(f"--{name} {text}" for name, text in given(typed).items())

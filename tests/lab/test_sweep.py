@@ -155,7 +155,7 @@ def test_a_dry_run_runs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ((), "--fault is missing; name a file"),
+        ((), "what is to be run? name a file, or values"),
         (("nowhere.toml",), "nowhere.toml: cannot be read"),
         (("--fault", "cut-link", "--keepalive", "5,,6"), "--keepalive: '5,,6' is refused"),
         (("--fault", "cut-link", "--interval", "1,5"), "nothing is left to run: 2 x --interval has no effect"),
