@@ -12,7 +12,7 @@ from harness.faults.base import End
 from harness.labs.agent import EndpointGone
 from harness.labs.protocols import Lab, Mark, SocketSeen
 from harness.predict import predict
-from harness.predict.situation import Effect, Prediction, Situation
+from harness.predict.situation import Prediction, Situation
 from harness.scene import survey, traffic
 from harness.scene.opening import begin_connect, in_force, open_stage
 from harness.scene.stage import Stage
@@ -127,7 +127,7 @@ def _record(
     evidence: survey.Evidence,
 ) -> Record:
     trial, fault = stage.trial, stage.fault
-    alive = _alive(situation.effect) or bool(evidence.mapping)
+    alive = _alive(situation) or bool(evidence.mapping)
     owing = situation.unacked_at is not None
     detection = _detection(watched, mark, alive, owing, evidence)
     detection.by = judge.by(detection, prediction, detection.call)
@@ -169,9 +169,12 @@ def _doubts(moved_s: float) -> list[str]:
     ]
 
 
-def _alive(effect: Effect) -> bool:
+def _alive(situation: Situation) -> bool:
     """Whether the other end lives and can be reached, or soon: then any sign but its own goodbye is a mistake."""
-    passes = effect.to_peer in ("pass", "lossy") and effect.to_survivor in ("pass", "lossy")
+    effect = situation.effect
+    # Where only large packets vanish, a connection that has none to send is whole.
+    small = effect.to_peer == "big-drop" and situation.traffic not in ("write", "stream")
+    passes = (small or effect.to_peer in ("pass", "lossy")) and effect.to_survivor in ("pass", "lossy")
     return (passes or effect.heals_after_s is not None) and effect.peer in ("serves", "full")
 
 

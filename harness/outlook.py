@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.faults import all_faults
 from harness.labs.protocols import Mark
+from harness.predict.mapping import before_expiry_s
 from harness.predict.situation import Kernel, Situation
 from harness.spec.settings import Settings
 from harness.spec.trial import Trial
@@ -20,9 +21,14 @@ def outlook(trial: Trial, kernel: Kernel) -> Situation:
     quiet = 0.0 if talks else trial.quiet_s
     mark = Mark(before=0, after=0)
     facts: dict[str, Any] = fault.facts(mark)
-    if "mapping_expires_at" in facts:
-        quiet = float(fault.values["nat-timeout"])
     asked = trial.asked
+    armed = -quiet
+    if "mapping_expires_at" in facts:
+        lasts = float(fault.values["nat-timeout"])
+        waits, held = before_expiry_s(asked.over(Settings()), lasts)
+        # A mapping that is held was renewed just now; else the last packet to do so may have been a probe's answer.
+        quiet, facts["mapping_expires_at"] = (0.0, lasts) if held else (lasts, 0.0)
+        armed = -waits
     if asked.heartbeat_s is not None:
         facts["ping_at"] = -(quiet % asked.heartbeat_s) + asked.heartbeat_s
     if trial.traffic in ("write", "stream"):
@@ -39,7 +45,7 @@ def outlook(trial: Trial, kernel: Kernel) -> Situation:
         ipv=trial.ipv,
         fault_at=0.0,
         heard_at=-quiet,
-        armed_at=-quiet,
+        armed_at=armed,
         read_at=-quiet,
         **facts,
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.observe.packets import Packet
-from harness.observe.segments import Half, Role, Segment
+from harness.observe.segments import Half, Role, Segment, after
 from harness.spec.sides import Side, other
 
 # A departure read before its arrival may be stamped this little earlier and still be the same segment.
@@ -88,6 +88,12 @@ class Trace:
             if s.role != "icmp" and s.left_at is not None and s.left_at <= before
         ]
         return max(heard, default=None)
+
+    def unacknowledged(self, side: Side, at: float) -> list[Segment]:
+        """Return the data that ``side`` sent, in order, without what it knew to be acknowledged at an instant."""
+        acks = [s.packet.ack for s in self.to(side, float("-inf"), at) if s.role not in ("icmp", "syn")]
+        data = self.all("data", side)
+        return data if not acks else [s for s in data if after(s.packet.seq + s.packet.payload, acks[-1]) > 0]
 
     def window_closed_at(self, side: Side) -> float | None:
         """Return since when ``side`` has been told a window of zero; None: as far as it knows, it may send."""

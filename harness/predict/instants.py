@@ -4,6 +4,7 @@ Conventions, where an instant is None:
 
 - the peer was last heard when the fault struck; keepalive was armed then too;
 - "write" and "stream" write at the fault; nothing else is ever written;
+- what is written while a NAT's mapping still lasts gets through and is acknowledged;
 - the window closed at the fault; a write that is stuck got stuck when the window closed;
 - the path's round trip is the smoothed one;
 - a read began when the peer was last heard;
@@ -23,6 +24,9 @@ def filled(situation: Situation) -> Situation:
     closed = at if s.window_closed_at is None and blocked else s.window_closed_at
     stuck = closed if s.write_blocked_at is None and blocked else s.write_blocked_at
     writes = s.traffic in ("write", "stream") and s.unacked_at is None
+    unacked = at if writes else s.unacked_at
+    if unacked is not None and s.mapping_expires_at is not None and unacked < s.mapping_expires_at:
+        unacked = None
     ping = s.ping_at
     if ping is None and s.settings.heartbeat_s:
         ping = at + s.settings.heartbeat_s
@@ -31,7 +35,7 @@ def filled(situation: Situation) -> Situation:
         trip_s=s.srtt_s if s.trip_s is None else s.trip_s,
         heard_at=heard,
         armed_at=heard if s.armed_at is None else s.armed_at,
-        unacked_at=at if writes else s.unacked_at,
+        unacked_at=unacked,
         window_closed_at=closed,
         write_blocked_at=stuck,
         read_at=heard if s.read_at is None else s.read_at,

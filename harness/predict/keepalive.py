@@ -5,6 +5,8 @@ The first timer is a full idle from SO_KEEPALIVE, not from the last segment; whe
 the rest. With TCP_USER_TIMEOUT the count is ignored. The timer does nothing while data is unacknowledged.
 """
 
+import msgspec
+
 from harness.predict.course import Course, State, follow
 from harness.predict.path import Path
 from harness.predict.wheel import Moment, Wheel
@@ -24,6 +26,11 @@ class Keepalive:
         self.interval = settings.interval_s * wheel.hz
         self.count = settings.count
         self.user_timeout = wheel.from_ms(settings.user_timeout_ms)
+
+    def expired_at(self, tick: int) -> "Keepalive":
+        """The same timer where nothing is answered from ``tick`` on."""
+        path = msgspec.structs.replace(self.path, fault=tick)
+        return Keepalive(self.wheel, self.settings, path, self.written)
 
     def run(self, first: Moment) -> Course:
         """Follow the timer that is pending at the fault and runs at ``first``."""

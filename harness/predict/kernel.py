@@ -9,7 +9,8 @@ import msgspec
 from harness.predict.connect import Syn
 from harness.predict.course import FATE_OF, Course, Fate, Trace
 from harness.predict.keepalive import Keepalive
-from harness.predict.path import NEVER_OUT, path_of
+from harness.predict.mapping import after_renewal, lasts_ticks
+from harness.predict.path import NEVER_OUT, Path, path_of
 from harness.predict.persist import Persist
 from harness.predict.reject import rejected
 from harness.predict.retransmit import Retransmission
@@ -17,6 +18,7 @@ from harness.predict.situation import Situation
 from harness.predict.wheel import Moment, Wheel
 
 _LET_GO_S = 0.004
+_ACKNOWLEDGES_S = 0.05  # an acknowledgment that is delayed, by 40 ms, also renews a NAT's mapping
 _NEXT_WRITE_S = 0.2  # a stream writes at least so often
 _WRITES_S = 0.02  # and does so if nothing hinders it
 # A neighbour is believed for 15 s or more, then for 5 s more, then asked three times (arp(7)).
@@ -122,26 +124,24 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
     timer = Keepalive(wheel, s.settings, path, written)
     armed = wheel.at(s.armed_at, s.heard_at)
     first = timer.pending(armed)
-    if s.mapping_expires_at is not None and wheel.tick(s.heard_at) > armed.lo + timer.idle:
-        return written is not None  # probes have been holding the mapping all along
     if path.during == "ack" and path.after == "ack":
         return written is not None
     if s.effect.place == "own-queue":
         return written is not None  # a probe that the host's own queue refuses is not counted
     if first is None:
         heard = wheel.at(s.heard_at)
-        if s.traffic in ("idle", "request") and not s.settings.heartbeat_s:
+        if s.traffic in ("idle", "request", "write") and not s.settings.heartbeat_s:
             first = timer.after_answer(heard, s.trip_s or 0.0)  # nobody speaks but the probes
         if first is None:
             told.determined = False
             first = timer.sometime(heard)
         # Nothing was heard between that segment and the fault, so no probe was answered then.
-        first = first.from_(path.fault) or first
+        first = first.from_(_silent_until(s, path)) or first
     course = timer.run(first)
     kept = course.ending("kept")
     if kept is not None and s.mapping_expires_at is not None:
-        lasts = wheel.tick(s.mapping_expires_at) - wheel.tick(s.heard_at)
-        course = _second_pause(timer, kept, lasts, told)
+        course = after_renewal(timer, kept, lasts_ticks(s, timer))
+        told.determined = False
     if s.effect.to_peer == "drop" and s.effect.to_survivor == "pass" and s.traffic == "listen":
         # The peer goes on talking until as much as it may send is unacknowledged.
         told.determined = False
@@ -151,15 +151,14 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
     return "silenced" in course.fates
 
 
-def _second_pause(timer: Keepalive, kept: Moment, lasts: int, told: Story) -> Course:
-    """A probe has renewed the NAT's mapping; follow the next pause, if the mapping may not last for it."""
-    wheel, pause = timer.wheel, max(timer.idle, timer.interval)
-    if pause + wheel.granule(pause) <= lasts:
-        return Course([], {})
-    told.determined = False
-    late = msgspec.structs.replace(timer.path, fault=kept.lo + 1)
-    timer = Keepalive(wheel, timer.settings, late, timer.written)
-    return timer.run(wheel.arm(kept.restarted(), timer.interval, fired=True))
+def _silent_until(s: Situation, path: Path) -> int:
+    """The tick before which no probe left, because nothing was heard between ``heard_at`` and the fault."""
+    if s.mapping_expires_at is None:
+        return path.fault
+    assert s.heard_at is not None
+    lasts = s.mapping_expires_at - s.heard_at
+    # A pause as long as the mapping lasts ends after it, because the mapping was renewed by the probe before.
+    return path.fault if s.settings.interval_s >= lasts - _ACKNOWLEDGES_S else path.struck
 
 
 def _delayed(course: Course, ticks: int) -> Course:
@@ -181,7 +180,7 @@ class _Data:
             return
         tick = wheel.tick(written)
         after = self.path.heal is not None and tick >= self.path.heal
-        mapped = self.path.mapped and tick < self.path.fault and written != s.unacked_at
+        mapped = s.mapping_expires_at is not None and written < s.mapping_expires_at
         self.reply = self.path.after if after else "ack" if mapped else self.path.during
         if self.reply == "icmp" and s.effect.icmp == "admin":
             # Noted as the error to report, but no backoff is taken back: the times are those of silence.

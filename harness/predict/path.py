@@ -42,7 +42,8 @@ def reply_after(effect: Effect) -> Reply:
 class Path(msgspec.Struct, frozen=True):
     """``fault``: the first tick at which the fault shows. ``heal``: the first at which it does not, None for never.
 
-    ``mapped``: the fault is a NAT's mapping that expires unless a packet passes before.
+    ``mapped``: the fault is a NAT's mapping that expires unless a packet passes before. ``struck``: the first tick
+    after the instant from which detection is timed, which is another if the mapping still lasts then.
     """
 
     fault: int
@@ -50,6 +51,7 @@ class Path(msgspec.Struct, frozen=True):
     during: Reply
     after: Reply
     mapped: bool = False
+    struck: int = 0
 
     def parts(self, sent: Moment) -> list[tuple[Moment, Reply]]:
         """Split the moment at which a packet leaves by the reply it gets."""
@@ -85,4 +87,5 @@ def path_of(situation: Situation, wheel: Wheel, *, full: bool = False) -> Path:
         during=during,
         after=after,
         mapped=situation.mapping_expires_at is not None,
+        struck=wheel.tick_from(situation.fault_at),
     )

@@ -10,13 +10,16 @@ from harness.predict import race, words
 from harness.predict.edges import on_an_edge
 from harness.predict.finding import Finding
 from harness.predict.path import path_of, reply_after
-from harness.predict.situation import Prediction, Situation
+from harness.predict.situation import Effect, Prediction, Situation
 from harness.predict.warn import warnings
 from harness.predict.wheel import Wheel
 
 
 def predict(situation: Situation) -> Prediction:
     """Return what Linux's timers, and the survivor's own deadlines, make of ``situation``. Times: s after the fault."""
+    asked = situation
+    if race.holds_mapping(asked):
+        situation = msgspec.structs.replace(asked, effect=Effect(), mapping_expires_at=None)
     found = race.run(situation)
     decided = _decide(situation, found)
     close = found.fine is not None and found.fine.close
@@ -24,7 +27,7 @@ def predict(situation: Situation) -> Prediction:
         decided = msgspec.structs.replace(decided, ambiguous=True)
     return msgspec.structs.replace(
         decided,
-        why=words.why(situation, found, decided),
+        why=words.why(asked, found, decided),
         steps=words.steps(situation, found, decided),
         warnings=warnings(situation),
     )
@@ -89,8 +92,6 @@ def _is_gone(s: Situation) -> bool:
         return False
     if effect.peer == "hung":
         return True
-    if s.mapping_expires_at is not None and race.holds_mapping(s):
-        return False
     wheel = Wheel(s.kernel.hz)
     full = effect.to_peer == "big-drop" and s.traffic in ("write", "stream")
     return path_of(s, wheel, full=full).during not in ("ack", "chance")

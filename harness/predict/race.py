@@ -10,6 +10,7 @@ from harness.predict.finding import Finding
 from harness.predict.heartbeat import heartbeat
 from harness.predict.instants import filled
 from harness.predict.kernel import Event, Story, story, unreachable_next_hop
+from harness.predict.mapping import beats_hold
 from harness.predict.path import NEVER_OUT
 from harness.predict.peer import peer_speaks
 from harness.predict.reject import icmp_error
@@ -44,11 +45,15 @@ def run(asked: Situation) -> Race:
         fine = story(s, fine_wheel)
         if not (fine.determined and len(fine.events) <= 1):
             fine = None
+    speaks = peer_speaks(s)
     findings = _kernel(s, rough_wheel, rough, fine)
+    if speaks is not None and speaks.sign == "EOF" and s.effect.to_survivor == "pass":
+        # What is written to a peer that has closed is answered with RST, which comes after the FIN.
+        findings = [found for found in findings if found.sign != "ECONNRESET"]
     recovery = _recovery(s, rough_wheel, rough, fine)
     ends = None if recovery is None else recovery[:2]
     others = [
-        peer_speaks(s),
+        speaks,
         read_deadline(s, rough_wheel, fine_wheel),
         write_deadline(s, rough_wheel, ends),
         heartbeat(s, rough_wheel, ends, known=asked.ping_at is not None),
@@ -115,8 +120,10 @@ def other_sign(s: Situation, first: Finding) -> str | None:
     """Return the sign that may come instead of the one of ``first``, if chance decides between two.
 
     Without a route IPv4 does note the error when a segment that was sent is to be sent again (net/ipv4/af_inet.c,
-    inet_sk_rebuild_header).
+    inet_sk_rebuild_header). A peer that is killed before it has read all that came says RST and not FIN.
     """
+    if first.by == "peer" and first.sign == "EOF":
+        return "ECONNRESET" if s.traffic == "stream" and s.effect.to_survivor == "pass" else None
     in_flight = s.traffic == "stream" and s.effect.place == "own-link" and s.ipv == 4 and first.timer == "retries"
     return "ENETUNREACH" if in_flight else None
 
@@ -156,7 +163,10 @@ def _recovery(s: Situation, wheel: Wheel, rough: Story, fine: Story | None) -> t
     return lo, hi, known[0] if known else None
 
 
-def holds_mapping(s: Situation) -> bool:
-    """Whether the survivor's keepalive renews the NAT's mapping for ever."""
-    told = story(filled(s), Wheel(s.kernel.hz, s.kernel.jiffy_offset))
-    return s.settings.keepalive and not told.events
+def holds_mapping(asked: Situation) -> bool:
+    """Whether what the survivor sends by itself renews the NAT's mapping for ever."""
+    s = filled(asked)
+    if s.mapping_expires_at is None or s.effect.peer != "serves":
+        return False
+    told = story(s, Wheel(s.kernel.hz, s.kernel.jiffy_offset))
+    return not told.events and (s.settings.keepalive or beats_hold(s))

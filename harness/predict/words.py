@@ -60,7 +60,7 @@ def _missed(s: Situation) -> str:
 
 def _survived(s: Situation, decided: Prediction) -> str:
     if s.mapping_expires_at is not None:
-        return "Keepalive speaks more often than the NAT forgets: each probe renews the mapping."
+        return "The survivor speaks by itself before the NAT forgets: each probe or heartbeat renews the mapping."
     if s.effect.heals_after_s is None:
         if s.effect.to_peer == "big-drop":
             return "Only full-sized segments vanish; everything that this connection sends is small, and is answered."

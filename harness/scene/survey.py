@@ -106,6 +106,9 @@ def _unacked(stage: Stage, mark: Mark) -> tuple[float | None, int]:
     side = stage.survivor.side
     effect = stage.fault.effect(stage.trial.traffic, side)
     sent = [s for s in stage.trace.all("data", side) if s.at >= mark.before / 1e9 - _IN_FLIGHT_S]
+    if stage.trial.traffic == "stream" and effect.to_survivor == "drop" and effect.place not in NEVER_OUT:
+        # Acknowledgments are delayed: what reached the peer before the fault may be unacknowledged for ever, too.
+        sent = stage.trace.unacknowledged(side, mark.before / 1e9)
     if effect.to_survivor != "drop" and effect.peer not in ("gone", "dead"):
         sent = [s for s in sent if s.dropped]  # the rest is acknowledged
     if not sent:

@@ -13,6 +13,8 @@ from harness.spec.trial import Trial
 
 # Setting up, striking, proving and clearing away take so long of this program's processor; building a lab, so long.
 EACH_S, LAB_S = 0.005, 0.25
+# A stream fills the survivor's send buffer, and where the peer only stops reading, the peer's too, within this.
+_FILLS_S = 1.2
 _GONE = Effect(to_peer="drop", to_survivor="drop", peer="dead")
 
 
@@ -27,16 +29,26 @@ def of_trial(trial: Trial, kernel: Kernel) -> Outlook:
     """Return what is to be expected of ``trial`` on a kernel."""
     situation = outlook(trial, kernel)
     prediction = predict(situation)
-    dies = _instant(prediction)
+    dies = sign_s(prediction)
+    before = max(trial.quiet_s, _until_expiry(situation))
     if dies is not None and (trial.limit_s is None or dies <= trial.limit_s):
-        return Outlook(dies, trial.quiet_s + dies)
+        return Outlook(dies, before + dies)
     if trial.limit_s is not None:
-        return Outlook(None, trial.quiet_s + trial.limit_s)
-    return Outlook(None, trial.quiet_s + _watched(situation, prediction))
+        return Outlook(None, before + trial.limit_s)
+    return Outlook(None, before + _watched(situation, prediction))
 
 
-def _instant(prediction: Prediction) -> float | None:
+def sign_s(prediction: Prediction) -> float | None:
+    """When the sign is to be expected, after the fault; None: not at all, or without bound."""
+    if prediction.by == "write-deadline" and prediction.exact_s is None and prediction.earliest_s is not None:
+        # The write gets stuck as soon as the buffer is full: nobody else comes before, if it does.
+        return prediction.earliest_s + _FILLS_S
     return prediction.latest_s if prediction.exact_s is None else prediction.exact_s
+
+
+def _until_expiry(situation: Situation) -> float:
+    """How long the fault itself waits, from the opening: for a NAT to forget."""
+    return 0.0 if situation.mapping_expires_at is None else -(situation.armed_at or 0.0)
 
 
 def _watched(situation: Situation, prediction: Prediction) -> float:

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.predict.situation import Prediction
+from harness.sweep import outlast
 from harness.units import format_duration
 from harness.verdict.record import Record
 
@@ -63,7 +64,7 @@ class Progress:
         self._draw()
 
     def _predicted(self, number: int, prediction: Prediction, ago_s: float) -> None:
-        after = prediction.latest_s if prediction.exact_s is None else prediction.exact_s
+        after = outlast.sign_s(prediction)
         if after is not None:
             self._dies[number] = self._ends[number] = time.monotonic() + ago_s + after
 

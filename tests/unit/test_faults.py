@@ -11,6 +11,7 @@ from harness.labs.fake import FakeLab
 from harness.predict.situation import Effect
 from harness.scene.opening import open_stage
 from harness.spec.options import parse
+from harness.spec.settings import Asked
 from harness.spec.sides import SIDES, other
 from harness.spec.trial import Trial
 
@@ -273,6 +274,44 @@ def test_the_nats_clock_starts_when_the_last_packet_has_been_forgotten():
     _, stage, mark, _, _ = injected(fault, "client")
     assert stage.waited == [pytest.approx(asyncio.run(stage.last_passed()) + 7)]
     assert fault.facts(mark) == {"mapping_expires_at": pytest.approx(stage.waited[0])}
+
+
+def renewed_at(instants, asked):
+    """Let a fault wait while packets pass at ``instants``, seconds after the last of the opening; return both."""
+
+    async def go():
+        lab, fault = FakeLab(), make("expire-nat", **{"nat-timeout": "5"})
+        trial = Trial(fault="expire-nat", options=fault.values, asked=asked)
+        stage = await open_stage(lab, trial, fault, lambda *_, **__: None)
+        opened, reached = await stage.last_passed(), [0.0]
+
+        async def last_passed():
+            return opened + max([0.0, *(at for at in instants if at <= reached[0])])
+
+        async def until(instant):
+            reached[0] = instant - opened
+
+        stage.last_passed, stage.until = last_passed, until
+        await fault.await_moment(stage)
+        mark = await fault.inject(stage)
+        return mark.before / 1e9 - opened, fault.facts(mark)["mapping_expires_at"] - opened, mark
+
+    return asyncio.run(go())
+
+
+def test_the_nats_clock_starts_when_a_mapping_that_was_renewed_once_has_expired():
+    at, expires, mark = renewed_at([2.0], Asked(idle_s=2, interval_s=5, count=3))
+    assert (at, expires) == (pytest.approx(7.0), pytest.approx(7.0))
+    assert mark.after - mark.before == 10_000_000
+
+
+def test_a_mapping_that_is_held_is_not_waited_for():
+    at, expires, mark = renewed_at(range(1, 100), Asked(idle_s=1, interval_s=1, count=3))
+    assert (at, expires) == (pytest.approx(5.0), pytest.approx(10.0))
+    assert mark.after == mark.before
+    # 4.9 s come late by what the wheel adds: in time or not, and always alike from the third on.
+    at, expires, _ = renewed_at([4.9 * n for n in range(1, 100)], Asked(idle_s=1, interval_s=5, count=3))
+    assert (at, expires) == (pytest.approx(19.7), pytest.approx(24.6))
 
 
 def test_a_window_is_closed_by_a_peer_that_reads_no_more():

@@ -39,6 +39,27 @@ def test_a_hung_peer_is_watched_for_as_long_as_a_dead_one_would_take() -> None:
     assert found.dies_s is None and 10 < found.lasts_s < 12
 
 
+@pytest.mark.parametrize(("fault", "deadline_s"), [("cut-link", 0.5), ("freeze-server", 5.0)])
+def test_a_stream_is_stuck_within_a_second_or_so_and_then_its_deadline_runs(fault: str, deadline_s: float) -> None:
+    trial = Trial(fault=fault, traffic="stream", asked=Asked(write_deadline_s=deadline_s))
+    found = outlast.of_trial(trial, _KERNEL)
+    assert found.dies_s is not None and deadline_s < found.dies_s < deadline_s + 2
+
+
+def test_the_nats_timeout_is_waited_for_and_a_renewal_makes_it_longer() -> None:
+    def lasts(idle_s: int, interval_s: int, timeout_s: int) -> outlast.Outlook:
+        asked = Asked(idle_s=idle_s, interval_s=interval_s, count=3)
+        return outlast.of_trial(Trial(fault="expire-nat", options={"nat-timeout": timeout_s}, asked=asked), _KERNEL)
+
+    late = lasts(2, 5, 5)
+    assert late.dies_s is not None and 15 < late.dies_s < 16.1
+    assert late.lasts_s == pytest.approx(7.3 + late.dies_s, abs=0.1)
+    never = lasts(20, 1, 5)
+    assert never.dies_s is not None and never.lasts_s == pytest.approx(5 + never.dies_s)
+    held = lasts(1, 1, 30)
+    assert held.dies_s is None and 30 < held.lasts_s < 40
+
+
 def test_all_of_a_lab_take_as_long_as_the_longest_and_labs_share_places() -> None:
     assert wall_s([[10.0] * 100], labs=8, at_once=1000) == pytest.approx(LAB_S + 100 * EACH_S + 10)
     assert wall_s([[10.0], [10.0], [10.0]], labs=3, at_once=10) == pytest.approx(LAB_S + EACH_S + 10)

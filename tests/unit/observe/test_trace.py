@@ -212,3 +212,15 @@ def test_both_directions_on_both_devices_are_one_flow():
 def test_an_icmp_error_belongs_to_the_flow_that_it_is_about(sender, sport, dport):
     about = {"icmp": "host unreachable", "icmp_sport": sport, "icmp_dport": dport, "sport": 0, "dport": 0}
     assert key_of(Wire().packet(sender, True, 300.0, **about)) == FlowKey(40000, 7000, 4)
+
+
+def test_what_was_acknowledged_in_time_is_known_and_an_acknowledgment_that_is_lost_is_not(wire):
+    first = wire.send("client", seq=1001, ack=5001, flags="PA", payload=5)
+    wire.send("server", seq=5001, ack=1006)
+    acknowledged = wire.now
+    second = wire.send("client", seq=1006, ack=5001, flags="PA", payload=5)
+    wire.lose("server", seq=5001, ack=1011)
+    third = wire.lose("client", seq=1011, ack=5001, flags="PA", payload=5)
+    assert wire.trace.unacknowledged("client", acknowledged) == [second, third]
+    assert wire.trace.unacknowledged("client", wire.now) == [second, third]
+    assert wire.trace.unacknowledged("client", first.at) == [first, second, third]

@@ -35,6 +35,9 @@ NOTHING = ("none", "none")
         (Situation(traffic="connect", effect=Effect()), ("survived", *NOTHING)),
         (Situation(effect=Effect(peer="fin")), ("detected", "EOF", "peer")),
         (Situation(effect=Effect(peer="rst")), ("detected", "ECONNRESET", "peer")),
+        # The answer to what is written to a closed peer is RST, and comes after its FIN.
+        (Situation(traffic="write", effect=Effect(peer="fin")), ("detected", "EOF", "peer")),
+        (Situation(traffic="stream", effect=Effect(peer="fin"), unacked_at=-0.001), ("detected", "EOF", "peer")),
         (Situation(traffic="blocked", effect=Effect(peer="full")), ("survived", *NOTHING)),
         (
             Situation(settings=Settings(read_deadline_s=2), effect=Effect()),
