@@ -4,6 +4,7 @@ The windows here are worked out by hand from the kernel's source and earlier mea
 what keeps the predictor honest. All trials of a room run at the same time, once for the module.
 """
 
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -24,8 +25,8 @@ LATE_S = 0.03
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """``low``, ``high``: seconds since the survivor last heard of its peer ("silence"), or since the fault; None: never
-    seen. ``sign``: what the survivor must see.
+    """``low``, ``high``: seconds since the survivor last heard of its peer ("silence"), since the fault, or since its
+    last window probe ("probe"); None: never seen. ``sign``: what the survivor must see.
     """
 
     name: str
@@ -51,6 +52,10 @@ def _cut(**settings: Any) -> dict[str, Any]:
 
 def _write(**settings: Any) -> dict[str, Any]:
     return {**_cut(**settings), "traffic": "write"}
+
+
+def _behind_a_window(quiet_s: float) -> dict[str, Any]:
+    return {**_cut(retries2=3), "traffic": "blocked", "quiet_s": quiet_s}
 
 
 def _wheel(*lengths: float) -> tuple[float, float]:
@@ -116,9 +121,10 @@ FACTS = (
         *NEVER,
         "survived",
     ),
-    Fact(
-        "zero window, peer gone, R=3", {**_cut(retries2=3), "traffic": "blocked"}, "ETIMEDOUT", 1.4, 4.5, since="fault"
-    ),
+    # R probes without an answer, with pauses that double up to 2^R; how far they have doubled when the fault comes is a
+    # matter of how many probes were answered before. The last of them is waited for the longest.
+    Fact("zero window, peer gone, R=3", _behind_a_window(0.02), "ETIMEDOUT", *_wheel(8 * 0.2), since="probe"),
+    Fact("zero window, peer gone later, R=3", _behind_a_window(0.4), "ETIMEDOUT", *_wheel(8 * 0.2), since="probe"),
     # connect(): pauses of 1 s, four times, then doubling.
     Fact("connect, SYNCNT 1", {**CONNECT, **_asked(syn_count=1)}, "ETIMEDOUT", *_wheel(1, 1, 1), since="fault"),
     Fact(
@@ -243,10 +249,32 @@ def test_linux_does_so(fact: Fact, ipv: int, records: dict[tuple[str, int], Reco
         assert detection.after_s is None
     else:
         assert detection.after_s is not None
-        silence = record.fault.quiet_s if fact.since == "silence" else 0.0
+        if fact.since == "probe":
+            silence: float | None = -_unanswered_probes(record)[-1]
+        else:
+            silence = record.fault.quiet_s if fact.since == "silence" else 0.0
         # Stamps around the injection bound the start of the clock, so a sign may be early by that much and no more;
         # keepalive's clock starts when it is armed, after the last segment.
         assert silence is not None
         assert fact.low - record.fault.uncertainty_s <= silence + detection.after_s <= fact.high + LATE_S
     assert record.proof.holds, record.proof.missing
     assert record.agrees, record.why
+
+
+def _unanswered_probes(record: Record) -> list[float]:
+    """Seconds after the fault."""
+    return [step.at_s for step in record.seen if step.what.startswith("window probe")]
+
+
+@pytest.mark.parametrize("ipv", [4, 6])
+@pytest.mark.parametrize("name", [fact.name for fact in FACTS if fact.since == "probe"])
+def test_pauses_behind_a_closed_window_double(name: str, ipv: int, records: dict[tuple[str, int], Record]) -> None:
+    record = records[name, ipv]
+    probes, died = _unanswered_probes(record), record.detection.after_s
+    assert len(probes) == 3
+    assert died is not None
+    first, second, third = (after - before for before, after in itertools.pairwise([*probes, died]))
+    doubled = next(power for power in (1, 2, 3) if first < 1.5 * 0.2 * 2**power)
+    for pause, power in ((first, doubled), (second, min(doubled + 1, 3)), (third, 3)):
+        low, high = _wheel(0.2 * 2**power)
+        assert low - 0.004 <= pause <= high * 0.216 / 0.2 + LATE_S
