@@ -9,8 +9,8 @@ import msgspec
 from harness.predict.connect import Syn
 from harness.predict.course import FATE_OF, Course, Fate, Trace
 from harness.predict.keepalive import Keepalive
-from harness.predict.mapping import after_renewal, lasts_ticks
-from harness.predict.path import NEVER_OUT, Path, path_of
+from harness.predict.mapping import after_renewal, comes_too_late, lasts_ticks
+from harness.predict.path import NEVER_OUT, path_of
 from harness.predict.persist import Persist
 from harness.predict.reject import rejected
 from harness.predict.retransmit import Retransmission
@@ -18,7 +18,6 @@ from harness.predict.situation import Situation
 from harness.predict.wheel import Moment, Wheel
 
 _LET_GO_S = 0.004
-_ACKNOWLEDGES_S = 0.05  # an acknowledgment that is delayed, by 40 ms, also renews a NAT's mapping
 _NEXT_WRITE_S = 0.2  # a stream writes at least so often
 _WRITES_S = 0.02  # and does so if nothing hinders it
 # A neighbour is believed for 15 s or more, then for 5 s more, then asked three times (arp(7)).
@@ -124,6 +123,8 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
     timer = Keepalive(wheel, s.settings, path, written)
     armed = wheel.at(s.armed_at, s.heard_at)
     first = timer.pending(armed)
+    if s.mapping_expires_at is not None and comes_too_late(s, answered=first is None):
+        timer = timer.expired_at(0)
     if path.during == "ack" and path.after == "ack":
         return written is not None
     if s.effect.place == "own-queue":
@@ -136,11 +137,11 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
             told.determined = False
             first = timer.sometime(heard)
         # Nothing was heard between that segment and the fault, so no probe was answered then.
-        first = first.from_(_silent_until(s, path)) or first
+        first = first.from_(path.struck if path.mapped else path.fault) or first
     course = timer.run(first)
     kept = course.ending("kept")
     if kept is not None and s.mapping_expires_at is not None:
-        course = after_renewal(timer, kept, lasts_ticks(s, timer))
+        course = after_renewal(timer, course, lasts_ticks(s, timer))
         told.determined = False
     if s.effect.to_peer == "drop" and s.effect.to_survivor == "pass" and s.traffic == "listen":
         # The peer goes on talking until as much as it may send is unacknowledged.
@@ -149,16 +150,6 @@ def _keepalive(s: Situation, wheel: Wheel, told: Story, written: int | None) -> 
     told.take(course, "keepalive")
     told.determined = told.determined and "chance" not in course.fates
     return "silenced" in course.fates
-
-
-def _silent_until(s: Situation, path: Path) -> int:
-    """The tick before which no probe left, because nothing was heard between ``heard_at`` and the fault."""
-    if s.mapping_expires_at is None:
-        return path.fault
-    assert s.heard_at is not None
-    lasts = s.mapping_expires_at - s.heard_at
-    # A pause as long as the mapping lasts ends after it, because the mapping was renewed by the probe before.
-    return path.fault if s.settings.interval_s >= lasts - _ACKNOWLEDGES_S else path.struck
 
 
 def _delayed(course: Course, ticks: int) -> Course:

@@ -10,10 +10,10 @@ Units: seconds, ticks where the name says so.
 from harness.predict.course import Course
 from harness.predict.keepalive import Keepalive
 from harness.predict.situation import Situation
-from harness.predict.wheel import Moment
 from harness.spec.settings import Settings
 
 _LATE = 8 / 7  # a timer of the wheel is late by less than a seventh of its length
+_ACKNOWLEDGES_S = 0.05  # an acknowledgment that is delayed, by 40 ms, renews the mapping as well
 _TICKS_S = 0.02  # and two ticks, of 10 ms at most
 
 
@@ -53,17 +53,31 @@ def beats_hold(s: Situation) -> bool:
     return at < expires and beat < expires - s.heard_at
 
 
-def after_renewal(timer: Keepalive, kept: Moment, lasts: int) -> Course:
-    """Follow what comes after the probe at ``kept``, which renewed the mapping for ``lasts`` ticks."""
+def comes_too_late(s: Situation, *, answered: bool) -> bool:
+    """Return whether the next probe surely finds the mapping gone: the pause before it is as long as the mapping lasts.
+
+    ``answered``: what was heard last was the answer to a probe. Ticks say less: both begin with the same packet.
+    """
+    assert s.mapping_expires_at is not None and s.heard_at is not None
+    pause = max(s.settings.idle_s, s.settings.interval_s) if answered else s.settings.idle_s
+    return pause >= s.mapping_expires_at - s.heard_at - _ACKNOWLEDGES_S
+
+
+def after_renewal(timer: Keepalive, course: Course, lasts: int) -> Course:
+    """Go on with ``course`` after a probe that renewed the mapping, for ``lasts`` ticks."""
+    kept = course.ending("kept")
+    assert kept is not None
+    others = [end for end in course.endings if end.fate != "kept"]
     probe = kept.restarted()
     following = timer.wheel.arm(probe, timer.interval, fired=True)
     later = timer.wheel.period(timer.interval)
     if timer.interval < timer.idle:
         following = timer.sometime(probe)
         later = following.since_hi
-    if max(following.since_hi, later) < lasts:
-        return Course([], {})
-    course = timer.expired_at(kept.lo + 1).run(following)
-    if following.since_lo < lasts and later < lasts:
-        course.end("kept", following)
-    return course
+    held = max(following.since_hi, later) < lasts
+    further = Course([], {}) if held else timer.expired_at(kept.lo + 1).run(following)
+    if (held and others) or (not held and following.since_lo < lasts and later < lasts):
+        further.end("kept", following)
+    for end in others:
+        further.end(end.fate, end.when)
+    return further

@@ -135,9 +135,14 @@ def outage_felt_by_data(draw: Draw) -> dict[str, Any]:
 
 
 def nat_forgets(draw: Draw) -> dict[str, Any]:
-    asked = {"idle_s": draw.one_of(1, 3, 4), "interval_s": 1, "count": draw.one_of(1, 2)}
-    options = {"nat-timeout": 2, "on-expiry": draw.one_of("silent", "reset")}
-    return _with(asked, fault="expire-nat", options=options)
+    """Held for ever, renewed once by a probe whose successor comes too late, or not renewed at all."""
+    idle, interval = draw.one_of((1, 1), (3, 1), (4, 1), (1, 2), (1, 3), (2, 3))
+    asked = {"idle_s": idle, "interval_s": interval, "count": draw.one_of(1, 2)}
+    if draw.one_of(True, False, False):
+        asked["user_timeout_ms"] = draw.milliseconds(500, 5_000)
+    traffic = draw.one_of("idle", "idle", "request", "write") if "user_timeout_ms" in asked else "idle"
+    options = {"nat-timeout": draw.one_of(2, 3), "on-expiry": draw.one_of("silent", "reset")}
+    return _with(asked, fault="expire-nat", traffic=traffic, options=options)
 
 
 def reboot(draw: Draw) -> dict[str, Any]:
@@ -165,14 +170,16 @@ def lossy(draw: Draw) -> dict[str, Any]:
 
 
 def large_packets_lost(draw: Draw) -> dict[str, Any]:
+    if draw.one_of(True, False, False):
+        asked = {"idle_s": 1, "interval_s": 1, "count": 2}
+        return _with(asked, fault="shrink-mtu", traffic=draw.one_of("idle", "request", "listen"))
     return _with({"user_timeout_ms": draw.milliseconds(500, 6_000)}, fault="shrink-mtu", traffic="write")
 
 
 def control(draw: Draw) -> dict[str, Any]:
     fault = draw.one_of("kill-client", "kill-server", "no-fault")
-    return _with(
-        {"idle_s": 1, "interval_s": 1, "count": 2}, fault=fault, traffic=draw.one_of("idle", "listen"), limit_s=6.0
-    )
+    traffic = draw.one_of("idle", "write", "stream", "request", "listen", "blocked")
+    return _with({"idle_s": 1, "interval_s": 1, "count": 2}, fault=fault, traffic=traffic, limit_s=6.0)
 
 
 # Each with its weight: the commonest questions are asked most often.
@@ -194,13 +201,13 @@ KINDS: tuple[tuple[Make, int], ...] = (
     (heartbeat, 2),
     (outage_felt_by_keepalive, 2),
     (outage_felt_by_data, 2),
-    (nat_forgets, 1),
+    (nat_forgets, 2),
     (reboot, 2),
     (one_way, 2),
     (rejected, 2),
     (lossy, 1),
     (large_packets_lost, 1),
-    (control, 1),
+    (control, 2),
 )
 
 _FIXED = {"crash-client": "server", "crash-server": "client", "freeze-server": "client"}

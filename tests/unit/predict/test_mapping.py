@@ -33,6 +33,15 @@ def test_a_first_probe_in_time_and_a_second_too_late(offset: int | None) -> None
     assert 15.0 < found.earliest_s < found.latest_s < 16.1
 
 
+@pytest.mark.parametrize("offset", [None, 0, 12_345])
+def test_a_first_probe_as_late_as_the_mapping_lasts_finds_it_gone(offset: int | None) -> None:
+    at = {"armed_at": 97.001, "heard_at": 97.0, "mapping_expires_at": 100.0}
+    kernel = Kernel(jiffy_offset=offset)
+    found = predict(Situation(kernel=kernel, settings=keepalive(3, 1), effect=RESET, fault_at=100.0, **at))  # type: ignore[arg-type] # floats
+    assert (found.verdict, found.sign) == ("detected", "ECONNRESET")
+    assert found.latest_s is not None and found.latest_s < 0.3
+
+
 def test_the_same_with_reset_ends_at_the_first_probe_that_is_lost() -> None:
     found = told(keepalive(2, 5), 95.0, 100.0, RESET)
     assert (found.verdict, found.sign) == ("detected", "ECONNRESET")
