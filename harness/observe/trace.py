@@ -81,11 +81,14 @@ class Trace:
         ]
 
     def last_heard(self, side: Side, before: float = float("inf")) -> float | None:
-        """Return when the last TCP segment left the router toward ``side``, not after ``before``; None: none did."""
+        """Return when the last TCP segment left the router toward ``side``, not after ``before``; None: none did.
+
+        An RST does not count: it ends a connection, and a router may have made it.
+        """
         heard = [
             s.left_at
             for s in self._of(other(side))
-            if s.role != "icmp" and s.left_at is not None and s.left_at <= before
+            if s.role not in ("icmp", "rst") and s.left_at is not None and s.left_at <= before
         ]
         return max(heard, default=None)
 

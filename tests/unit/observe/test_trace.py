@@ -224,3 +224,9 @@ def test_what_was_acknowledged_in_time_is_known_and_an_acknowledgment_that_is_lo
     assert wire.trace.unacknowledged("client", acknowledged) == [second, third]
     assert wire.trace.unacknowledged("client", wire.now) == [second, third]
     assert wire.trace.unacknowledged("client", first.at) == [first, second, third]
+
+
+def test_an_rst_is_no_word_of_a_living_peer(wire):
+    answer = wire.send("server", seq=5001, ack=1001)
+    wire.send("server", seq=5001, flags="R")
+    assert wire.trace.last_heard("client") == answer.left_at
