@@ -74,7 +74,9 @@ class Stage:
 
     async def last_passed(self) -> float:
         await self.lab.drain()
-        return max(s.left_at for s in self.trace.segments if s.left_at is not None)
+        # What the router says itself, an RST say, has not come through it.
+        passed = (s.left_at for s in self.trace.segments if s.arrived_at is not None)
+        return max(at for at in passed if at is not None)
 
     async def until(self, instant: float) -> None:
         while (left := instant - self.lab.now()) > 0:

@@ -136,12 +136,14 @@ def outage_felt_by_data(draw: Draw) -> dict[str, Any]:
 
 def nat_forgets(draw: Draw) -> dict[str, Any]:
     """Held for ever, renewed once by a probe whose successor comes too late, or not renewed at all."""
-    idle, interval = draw.one_of((1, 1), (3, 1), (4, 1), (1, 2), (1, 3), (2, 3))
+    # After a pause as long as the timeout a router that resets may take the socket away before it can be looked at.
+    idle, interval, timeout = draw.one_of((1, 1, 2), (3, 1, 2), (4, 1, 3), (1, 2, 2), (1, 3, 3), (2, 3, 3), (1, 3, 2))
     asked = {"idle_s": idle, "interval_s": interval, "count": draw.one_of(1, 2)}
     if draw.one_of(True, False, False):
         asked["user_timeout_ms"] = draw.milliseconds(500, 5_000)
     traffic = draw.one_of("idle", "idle", "request", "write") if "user_timeout_ms" in asked else "idle"
-    options = {"nat-timeout": draw.one_of(2, 3), "on-expiry": draw.one_of("silent", "reset")}
+    answer = "silent" if timeout in (idle, interval) else draw.one_of("silent", "reset")
+    options = {"nat-timeout": timeout, "on-expiry": answer}
     return _with(asked, fault="expire-nat", traffic=traffic, options=options)
 
 
