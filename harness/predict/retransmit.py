@@ -16,6 +16,7 @@ from harness.spec.settings import Settings
 _TOLD = 20
 _STEPS = 2000
 _RTO_MIN_US = 200_000
+_DELAYED_MS = 60  # an acknowledgment is delayed by 40 ms (TCP_ATO_MIN), which a busy peer makes more
 _TLP_MARGIN_US = 2_000  # TCP_TIMEOUT_MIN_US
 
 
@@ -79,7 +80,14 @@ class Retransmission:
                 following.append(self._again(sent, number, rto))
             if reply != "silence":
                 course.end(FATE_OF[reply], sent)
+            if reply == "ack" and self._may_be_answered_too_late(sent, number):
+                course.end("died", self._again(sent, number, rto).now)
         return following
+
+    def _may_be_answered_too_late(self, sent: Moment, number: int) -> bool:
+        """Whether the user timeout may end before the acknowledgment, which the peer may delay, is there."""
+        end = self.wheel.from_ms(self.user_timeout_ms)
+        return end > 0 and number > 0 and end - sent.since_hi <= self.wheel.from_ms(_DELAYED_MS)
 
     def _again(self, sent: Moment, number: int, rto: int) -> State:
         if number == 0:

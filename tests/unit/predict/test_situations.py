@@ -248,3 +248,12 @@ def test_a_timer_that_finds_the_limit_a_tick_away_may_run_a_tick_late_and_end_it
     assert close[0].exact_s == pytest.approx(7.0, abs=0.004)
     retransmitted = next(step.at_s for step in close[0].steps if 3 < step.at_s < 4)
     assert not told(2, 100.0 + retransmitted).ambiguous
+
+
+@pytest.mark.parametrize(("user_timeout_ms", "verdict"), [(1331, "unknown"), (1800, "survived")])
+def test_a_retransmission_that_gets_through_just_before_the_user_timeout_may_be_acknowledged_too_late(
+    user_timeout_ms: int, verdict: str
+) -> None:
+    settings = Settings(user_timeout_ms=user_timeout_ms)
+    told = predict(Situation(settings=settings, traffic="stream", effect=flap(1.292), segments=2, rto_s=0.208))
+    assert told.verdict == verdict
