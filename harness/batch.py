@@ -1,6 +1,7 @@
 """Many trials at the same time: trials as JSON lines on standard input, records on standard output.
 
-``python -m harness.batch``: the engine without a run's folder, for programs that keep records themselves.
+``python -m harness.batch``: the engine without a run's folder, for programs that keep records themselves. As in a
+sweep, an attempt that measured the machine (verdict/lateness.py) is flagged, and the trial run again.
 """
 
 import asyncio
@@ -14,7 +15,10 @@ from harness.labs.place import Namespaces
 from harness.labs.protocols import Lab
 from harness.limits import most_at_once
 from harness.spec.trial import Trial
+from harness.verdict import lateness
 from harness.verdict.record import Record
+
+_AGAIN = 2
 
 
 def _print(record: Record) -> None:
@@ -30,7 +34,11 @@ def main() -> None:
     jobs = [Job(msgspec.json.decode(line, type=Trial)) for line in sys.stdin.buffer]
     place = Namespaces()
     place.enter()
-    asyncio.run(Engine(place, Rules(at_once=most_at_once()), Teller(), _print, _nothing).run(jobs))
+    rules = Rules(at_once=most_at_once(), again=_AGAIN, lateness_s=lateness.BUDGET_S)
+    engine = Engine(place, rules, Teller(), _print, _nothing)
+    asyncio.run(engine.run(jobs))
+    if engine.failed:
+        sys.exit("\n".join(f"trial {trial.number}: {why}" for trial, why in engine.failed))
 
 
 if __name__ == "__main__":

@@ -34,4 +34,5 @@ def _room(trials: list[Trial], within_s: float, python: Sequence[str]) -> list[R
         [*python, "-m", "harness.batch"], input=asked, capture_output=True, timeout=within_s, cwd=_ROOT, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
-    return [msgspec.json.decode(line, type=Record) for line in done.stdout.splitlines()]
+    attempts = [msgspec.json.decode(line, type=Record) for line in done.stdout.splitlines()]
+    return list({record.trial: record for record in attempts}.values())  # of each trial its last attempt

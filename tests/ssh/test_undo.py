@@ -18,7 +18,8 @@ from tests.ssh.plan import Plan
 
 _UNDONE_WITHIN_S = 10
 _AT_ONCE = 4
-_KNOCK = Path(__file__).with_name("knock.py")
+# Its text, not its path: a host has folders of its own over this machine's.
+_KNOCK = Path(__file__).with_name("knock.py").read_text()
 _RETRIES2 = "/proc/sys/net/ipv4/tcp_retries2"
 # The fault is put on the server; the client survives, and has its sysctl set.
 _LONG = ("cut-link", "--keepalive", "60", "--retries", "3")
@@ -38,7 +39,7 @@ class Cut(msgspec.Struct):
         """Whether packets of the connection that was cut reach the server, and its answers the client."""
         ports = (str(self.client_port), str(self.server_port))
         address = self.pair.hosts["server"].data[self.ipv]
-        done = self.pair.inside("client", "python3", "-I", "-S", str(_KNOCK), address, *ports)
+        done = self.pair.inside("client", "python3", "-I", "-S", "-c", _KNOCK, address, *ports)
         assert done.returncode in (0, 1), done.stderr
         return done.returncode == 0
 
