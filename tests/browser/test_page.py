@@ -12,6 +12,8 @@ from harness.report.files import write
 from tests.browser.conftest import PHONE, WIDE, Browser
 from tests.unit.sweeps import EVIL, facts, late, never, record, sweep
 
+pytestmark = pytest.mark.slow
+
 _WITHIN_S = 10
 
 

@@ -93,6 +93,7 @@ def _fits(users: Users, folder: Path) -> bool:
     return run(*_SHORTEST, results=folder / "last", through=users.through).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _ONE_COMMAND)
 def test_the_count_is_exact(users: Users, kind: str, tmp_path: Path) -> None:
     """The test of the test: one namespace that was left would be seen."""

@@ -51,7 +51,9 @@ def _sequence(text: str, *parts: str) -> None:
 # -- each close, each mode ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["read", "write", "interactive"])
+@pytest.mark.parametrize(
+    "mode", ["read", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("write", "interactive"))]
+)
 @pytest.mark.parametrize("how", ["graceful", "immediate", "half"])
 def test_close_and_mode(how: str, mode: str) -> None:
     with server("--close", how, *DELAY) as there, client(port_of(there), "--mode", mode) as here:
@@ -78,6 +80,7 @@ def test_close_and_mode(how: str, mode: str) -> None:
     assert "[RST]" not in said and "[ERROR]" not in said
 
 
+@pytest.mark.slow
 def test_the_write_mode_numbers_a_line_each_second() -> None:
     with server("--delay", "2500ms") as there, client(port_of(there), "--mode", "write") as here:
         ended = here.wait()

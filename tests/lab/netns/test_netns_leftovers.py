@@ -105,6 +105,7 @@ def _here() -> tuple[list[str], int]:
     return sorted(name for _, name in socket.if_nameindex()), tables
 
 
+@pytest.mark.slow
 @pytest.mark.inside
 def test_the_count_is_exact() -> None:
     """The test of the test: a single namespace left over would be seen."""
