@@ -96,8 +96,8 @@ def _fits(users: Users, folder: Path) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in _ONE_COMMAND if kind != "user"])
 def test_the_count_is_exact(users: Users, kind: str, tmp_path: Path) -> None:
-    """The test of the test: one namespace that was left would be seen. Not a user namespace without any other: root, who
-    is refused one, goes on without (netns/enter.py).
+    """The test of the test: one namespace that was left would be seen. Not a user namespace without any other: root,
+    who is refused one, goes on without (netns/enter.py).
     """
     users.allow({**_ONE_COMMAND, kind: _ONE_COMMAND[kind] - 1})
     ended = run(*_SHORTEST, results=tmp_path, through=users.through)
