@@ -22,8 +22,6 @@ from pathlib import Path
 from tests.ssh.keys import Keys
 from tests.ssh.namespaces import Pair
 from tests.ssh.plan import Plan
-
-pytestmark = pytest.mark.slow
 pair = Pair(Plan(sys.argv[1]), Keys(Path(sys.argv[2])))
 print(*pair.processes("client"), *pair.processes("server"), flush=True)
 sys.stdin.read()
